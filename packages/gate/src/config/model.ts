@@ -1,0 +1,74 @@
+/** What the configuration says, after validation: plain data. The files' format is in `docs/reference/configuration.md`. */
+import type { DeviceId, Seconds, ServiceName, UnixMicros } from '@postern/protocol';
+import type { Endpoint, Source } from '../firewall/port.ts';
+
+/** How knocks are seen: `packet` = AF_PACKET sockets in front of a closed port; `dgram` = an open UDP port, for containers. */
+export type Capture = 'packet' | 'dgram';
+
+/** One protected service. */
+export interface Service {
+  readonly name: ServiceName;
+  readonly endpoints: readonly Endpoint[];
+  /** How long a grant lets new connections start, when the request asks for no time of its own. 30 by default. */
+  readonly seconds: Seconds;
+  /** The most that a request may ask for. `seconds` by default. */
+  readonly maxSeconds: Seconds;
+  /** Every grant admits one connection only. */
+  readonly singleUse: boolean;
+  /** Requests that leave their source to be observed by the gate may open it. */
+  readonly observedSource: boolean;
+  /** The shortest prefixes that a request may state as its source; 32 and 128 (one address) by default. */
+  readonly prefix4: number;
+  readonly prefix6: number;
+  /** Confirmed: protected from the start of the host on. Written by `posternd confirm`. */
+  readonly protect: boolean;
+}
+
+/** One device of a user: a public key. */
+export interface Device {
+  readonly id: DeviceId;
+  readonly name: string;
+  /** Raw Ed25519 public key, 32 bytes. */
+  readonly publicKey: Uint8Array;
+  readonly enrolled: UnixMicros | undefined;
+  readonly expires: UnixMicros | undefined;
+  readonly revoked: UnixMicros | undefined;
+}
+
+/** One user, from one file of users.d. */
+export interface User {
+  readonly name: string;
+  /** The file that says so, for messages. */
+  readonly file: string;
+  readonly services: readonly ServiceName[];
+  /** Sources from which the user's requests may come; undefined = anywhere. */
+  readonly from: readonly Source[] | undefined;
+  /** The most seconds of a grant for this user; undefined = the service's own. */
+  readonly maxSeconds: Seconds | undefined;
+  readonly expires: UnixMicros | undefined;
+  readonly revoked: UnixMicros | undefined;
+  readonly devices: readonly Device[];
+}
+
+/** The whole configuration. */
+export interface Configuration {
+  /** Path of posternd.toml. */
+  readonly file: string;
+  /** What the gate calls itself in invites. */
+  readonly name: string;
+  /** UDP port of knocks; 62201 by default. */
+  readonly port: number;
+  /** Host names or addresses that invites carry. */
+  readonly addresses: readonly string[];
+  readonly capture: Capture;
+  /** `required`: only suite 2 is heard. */
+  readonly pq: 'required' | 'off';
+  /** User that the sentry runs as. */
+  readonly sentryUser: string;
+  /** Directory of the state database; /var/lib/postern. */
+  readonly stateDirectory: string;
+  /** Path of the admin socket; /run/postern/posternd.sock. */
+  readonly socket: string;
+  readonly services: readonly Service[];
+  readonly users: readonly User[];
+}

@@ -1,0 +1,113 @@
+/**
+ * The port behind which every firewall backend stands: pure types. A backend only takes away: it drops ungranted new connections
+ * to protected endpoints and leaves all else to the host's own rules. Every backend passes `firewall/contract.ts`.
+ */
+import type { Seconds } from '@postern/protocol';
+
+/** One protected transport endpoint of this host. */
+export interface Endpoint {
+  readonly protocol: 'tcp' | 'udp';
+  readonly port: number;
+}
+
+/** One source: an address, or a prefix when `prefix` is shorter than the family's full length (32 or 128). */
+export interface Source {
+  readonly family: 4 | 6;
+  /** 16 bytes; IPv4 as ::ffff:a.b.c.d. */
+  readonly address: Uint8Array;
+  /** Prefix length within the family: 0 to 32, or 0 to 128. */
+  readonly prefix: number;
+}
+
+/** A new connection that is admitted once needs a place of its own, so that several can be armed for one source at once. */
+export const ONCE_SLOTS = 32;
+
+/**
+ * One element-wise change. `id` is the grant's 16 hexadecimal digits and the element's only comment.
+ * - `set`: source may start any number of connections to endpoint for `seconds`; replaces what is there.
+ * - `unset`: takes that away; nothing there is no error.
+ * - `arm`: source may start one connection to endpoint within `seconds`, in place `slot`; a place that is armed is `taken`.
+ * - `rearm`: changes the time of an armed place; a place that was used or ran out is `missing`.
+ * - `disarm`: takes that away; nothing there is no error.
+ * A prefix source can be `set` but not armed.
+ */
+export type Change =
+  | {
+      readonly kind: 'set';
+      readonly source: Source;
+      readonly endpoint: Endpoint;
+      readonly seconds: Seconds;
+      readonly id: string;
+    }
+  | { readonly kind: 'unset'; readonly source: Source; readonly endpoint: Endpoint }
+  | {
+      readonly kind: 'arm' | 'rearm';
+      readonly source: Source;
+      readonly endpoint: Endpoint;
+      readonly seconds: Seconds;
+      readonly id: string;
+      readonly slot: number;
+    }
+  | { readonly kind: 'disarm'; readonly source: Source; readonly endpoint: Endpoint; readonly slot: number };
+
+/** What became of a batch: all of it, or nothing. `error` names the system's error (an errno name) for the log. */
+export type Applied =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly reason: 'taken' | 'missing' | 'full' | 'gone' }
+  | { readonly ok: false; readonly reason: 'error'; readonly error: string };
+
+/** One grant element as the kernel holds it. */
+export interface Opening {
+  readonly source: Source;
+  readonly endpoint: Endpoint;
+  /** The grant id in the element's comment; undefined when there is none. */
+  readonly id: string | undefined;
+  /** Undefined for a timed grant. */
+  readonly slot: number | undefined;
+  /** Milliseconds that remain, as the kernel tells. */
+  readonly remaining: number;
+}
+
+/** One protected endpoint as the kernel holds it. */
+export interface Protection {
+  readonly endpoint: Endpoint;
+  /** Milliseconds until it is undone by itself; undefined when it is confirmed. */
+  readonly remaining: number | undefined;
+}
+
+/** A live connection of this host, local side first, to be admitted although conntrack may not know it. */
+export interface Flow {
+  readonly family: 4 | 6;
+  readonly protocol: 'tcp';
+  readonly remoteAddress: Uint8Array;
+  readonly remotePort: number;
+  readonly localPort: number;
+}
+
+/** What a firewall needs to know to install itself. */
+export interface Plan {
+  /** UDP port of knocks. */
+  readonly knockPort: number;
+  /** True where a packet socket sees knocks first, so that the port itself can be dropped; false for a plain UDP socket. */
+  readonly dropKnocks: boolean;
+}
+
+/** A firewall backend. All calls are synchronous; only `install` and `list` may take longer than a millisecond. */
+export interface Firewall extends Disposable {
+  /** Installs or repairs tables and rules in one transaction. Elements that are there stay: that is how a restart adopts them. */
+  install(plan: Plan): void;
+  /** The hot path: applies all changes or none. */
+  apply(changes: readonly Change[]): Applied;
+  /** Protects endpoints, by itself undone after `seconds`, or for good when undefined. Replaces an earlier protection's time. */
+  protect(endpoints: readonly Endpoint[], seconds: Seconds | undefined): Applied;
+  /** Lets everybody reach endpoints again. Nothing there is no error. */
+  unprotect(endpoints: readonly Endpoint[]): Applied;
+  /** Admits live connections for `seconds`. */
+  seed(flows: readonly Flow[], seconds: Seconds): Applied;
+  /** What the kernel holds now. */
+  list(): { readonly openings: readonly Opening[]; readonly protections: readonly Protection[] };
+  /** Packets to the knock port that the ruleset dropped or passed since installation, strangers' and devices'. */
+  knocks(): number;
+  /** Takes tables and rules away wholly: afterwards the host is as before `install`. */
+  remove(): void;
+}

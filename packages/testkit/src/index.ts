@@ -1,0 +1,1 @@
+export { Namespace, namespacesAvailable } from './namespace.ts';
