@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { UnixMicros } from '@postern/protocol';
+import fc from 'fast-check';
+import { REFUSALS } from '@postern/protocol';
+import {
+  decodeMonitorFrame,
+  decodeSentryFrame,
+  encodeMonitorFrame,
+  encodeSentryFrame,
+  MOST_COUNTERS,
+  VERDICT_STATUSES,
+  type MonitorFrame,
+  type SentryFrame,
+} from './codec.ts';
+import { FRAME } from './frame.ts';
+
+/** fast-check makes objects without a prototype by default; decoders do not. */
+const record = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> =>
+  fc.record<T>(model, { noNullPrototype: true });
+const bytes = (size: number): fc.Arbitrary<Uint8Array> => fc.uint8Array({ minLength: size, maxLength: size });
+const u16 = fc.integer({ min: 0, max: 0xffff });
+const u32 = fc.integer({ min: 0, max: 0xffffffff });
+const micros = fc.maxSafeNat().map((value) => value as UnixMicros);
+const key = bytes(32).filter((value) => value.some((byte) => byte !== 0));
+const maybeKey = fc.option(key, { nil: undefined });
+
+const address = fc.oneof(
+  bytes(4).map((v4) => ({
+    family: 4 as const,
+    address: Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, ...v4),
+  })),
+  bytes(15).map((v6) => ({ family: 6 as const, address: Uint8Array.of(0x20, ...v6) })),
+);
+
+const sentryFrame: fc.Arbitrary<SentryFrame> = fc.oneof(
+  fc.constant({ type: 'ready' as const }),
+  fc
+    .array(u32, { maxLength: MOST_COUNTERS })
+    .map((list) => ({ type: 'report' as const, counters: Uint32Array.from(list) })),
+  record({
+    suite: fc.constantFrom(1 as const, 2 as const),
+    gateKey: fc.constantFrom(0 as const, 1 as const),
+    id: u32,
+    port: u16,
+    nonce: bytes(8),
+    encHash: bytes(32),
+    plaintext: bytes(183),
+    from: address,
+  }).map(({ from, ...rest }) => ({ type: 'request' as const, ...rest, ...from })),
+);
+
+const monitorFrame: fc.Arbitrary<MonitorFrame> = fc.oneof(
+  record({
+    type: fc.constant('setup' as const),
+    packet4: fc.boolean(),
+    packet6: fc.boolean(),
+    udp4: fc.boolean(),
+    udp6: fc.boolean(),
+    receiveUdp: fc.boolean(),
+    pqRequired: fc.boolean(),
+    port: u16,
+    x25519: bytes(32),
+    xwing: bytes(32),
+  }),
+  record({ type: fc.constant('keys' as const), current: key, next: maybeKey }),
+  record({
+    type: fc.constant('verdict' as const),
+    status: fc.constantFrom(...VERDICT_STATUSES),
+    id: u32,
+    end: micros,
+    now: micros,
+    era: u32,
+    stateId: bytes(8),
+    nextKey: maybeKey,
+  }),
+);
+
+test('every frame of the sentry comes back as it was sent', () => {
+  fc.assert(
+    fc.property(sentryFrame, (frame) => {
+      assert.deepEqual(decodeSentryFrame(encodeSentryFrame(frame)), frame);
+    }),
+  );
+});
+
+test('every frame of the monitor comes back as it was sent', () => {
+  fc.assert(
+    fc.property(monitorFrame, (frame) => {
+      assert.deepEqual(decodeMonitorFrame(encodeMonitorFrame(frame)), frame);
+    }),
+  );
+});
+
+test('what decodes is exactly what an encoder makes of it', () => {
+  const almost = fc.tuple(
+    fc.oneof(
+      sentryFrame.map((frame) => encodeSentryFrame(frame)),
+      monitorFrame.map((frame) => encodeMonitorFrame(frame)),
+    ),
+    fc.array(fc.tuple(fc.nat(FRAME - 1), fc.nat(255)), { maxLength: 3 }),
+  );
+  fc.assert(
+    fc.property(almost, ([frame, changes]) => {
+      for (const [offset, value] of changes) frame[offset] = value;
+      const sentry = decodeSentryFrame(frame);
+      if (sentry !== undefined) assert.deepEqual(encodeSentryFrame(sentry), frame);
+      const monitor = decodeMonitorFrame(frame);
+      if (monitor !== undefined) assert.deepEqual(encodeMonitorFrame(monitor), frame);
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test('decoders are total on arbitrary bytes', () => {
+  fc.assert(
+    fc.property(fc.oneof(bytes(FRAME), fc.uint8Array({ maxLength: 2 * FRAME })), fc.nat(4), (frame, type) => {
+      frame[0] = type;
+      const sentry = decodeSentryFrame(frame);
+      const monitor = decodeMonitorFrame(frame);
+      if (frame.length !== FRAME) assert.ok(sentry === undefined && monitor === undefined);
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test('decoded fields do not change with the buffer they came from', () => {
+  const buffer = encodeMonitorFrame({ type: 'keys', current: new Uint8Array(32).fill(7), next: undefined });
+  const frame = decodeMonitorFrame(buffer);
+  buffer.fill(9);
+  assert.deepEqual(frame, { type: 'keys', current: new Uint8Array(32).fill(7), next: undefined });
+});
+
+test('every refusal has a place in a report', () => {
+  assert.ok(REFUSALS.length <= MOST_COUNTERS);
+});

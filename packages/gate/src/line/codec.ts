@@ -1,0 +1,325 @@
+/**
+ * Encodes and decodes the frames of `frame.ts`. Decoders are total: any 256 bytes give a frame or undefined, and only what an
+ * encoder here makes is a frame (reserved bytes are zero, numbers are in range). Decoded fields are copies.
+ */
+import type { Suite, UnixMicros } from '@postern/protocol';
+import {
+  FRAME,
+  FROM_MONITOR,
+  FROM_SENTRY,
+  KEYS_FRAME,
+  READY_FRAME,
+  REPORT_FRAME,
+  REQUEST_FRAME,
+  SETUP_FLAG,
+  SETUP_FRAME,
+  VERDICT_FRAME,
+} from './frame.ts';
+
+/** Statuses of a verdict in their wire order, the same as a receipt's. */
+export const VERDICT_STATUSES = ['ok', 'clock', 'resync', 'not-permitted', 'failed'] as const;
+
+/** One of {@link VERDICT_STATUSES}. */
+export type VerdictStatus = (typeof VERDICT_STATUSES)[number];
+
+/** The most counters that fit a report. */
+export const MOST_COUNTERS: number = Math.floor((FRAME - REPORT_FRAME.counters) / 4);
+
+/** The sentry is sandboxed and serves. */
+export interface ReadyFrame {
+  readonly type: 'ready';
+}
+
+/** One unsealed, not yet verified request. */
+export interface RequestFrame {
+  readonly type: 'request';
+  readonly suite: Suite;
+  /** Which gate key it used: 0 the current, 1 the next. */
+  readonly gateKey: 0 | 1;
+  /** Family of the observed source. */
+  readonly family: 4 | 6;
+  /** u32, echoed in the verdict. */
+  readonly id: number;
+  /** Observed source, 16 bytes, IPv4 as ::ffff:a.b.c.d. */
+  readonly address: Uint8Array;
+  /** Observed source port. */
+  readonly port: number;
+  /** 8 bytes. */
+  readonly nonce: Uint8Array;
+  /** SHA-256 of the encapsulated key, 32 bytes. */
+  readonly encHash: Uint8Array;
+  /** Statement and signature, 183 bytes. */
+  readonly plaintext: Uint8Array;
+}
+
+/** Refusals since the sentry's start, by index in REFUSALS; u32 that wrap. */
+export interface ReportFrame {
+  readonly type: 'report';
+  readonly counters: Uint32Array;
+}
+
+/** What the sentry may send. */
+export type SentryFrame = ReadyFrame | RequestFrame | ReportFrame;
+
+/** Which descriptors the sentry has, and the gate's private keys. */
+export interface SetupFrame {
+  readonly type: 'setup';
+  readonly packet4: boolean;
+  readonly packet6: boolean;
+  readonly udp4: boolean;
+  readonly udp6: boolean;
+  /** Knocks are read from the udp sockets ("dgram" capture). */
+  readonly receiveUdp: boolean;
+  /** Suite 1 is refused. */
+  readonly pqRequired: boolean;
+  /** Knock port. */
+  readonly port: number;
+  /** X25519 private key, 32 bytes. */
+  readonly x25519: Uint8Array;
+  /** X-Wing seed, 32 bytes. */
+  readonly xwing: Uint8Array;
+}
+
+/** The live gate keys. */
+export interface KeysFrame {
+  readonly type: 'keys';
+  /** 32 bytes. */
+  readonly current: Uint8Array;
+  /** 32 bytes; undefined when none is being rotated in. */
+  readonly next: Uint8Array | undefined;
+}
+
+/** One receipt to be sealed and sent. */
+export interface VerdictFrame {
+  readonly type: 'verdict';
+  readonly status: VerdictStatus;
+  /** The request's. */
+  readonly id: number;
+  /** End of the grant, 0 if there is none. */
+  readonly end: UnixMicros;
+  /** The gate's time. */
+  readonly now: UnixMicros;
+  /** u32. */
+  readonly era: number;
+  /** 8 bytes. */
+  readonly stateId: Uint8Array;
+  /** 32 bytes, or undefined. */
+  readonly nextKey: Uint8Array | undefined;
+}
+
+/** What the monitor may send. */
+export type MonitorFrame = SetupFrame | KeysFrame | VerdictFrame;
+
+const TWO_32 = 0x1_0000_0000;
+const PLAINTEXT_SIZE = REQUEST_FRAME.zero - REQUEST_FRAME.plaintext;
+const SETUP_END = SETUP_FRAME.xwing + 32;
+const KEYS_END = KEYS_FRAME.next + 32;
+const VERDICT_END = VERDICT_FRAME.nextKey + 32;
+const ALL_SETUP_FLAGS = Object.values(SETUP_FLAG).reduce((all, bit) => all | bit, 0);
+
+/**
+ * Writes a sentry's frame into `into` (256 bytes, overwritten wholly) and returns it.
+ * @throws RangeError when a field has the wrong size.
+ */
+export function encodeSentryFrame(frame: SentryFrame, into: Uint8Array = new Uint8Array(FRAME)): Uint8Array {
+  const view = start(into);
+  switch (frame.type) {
+    case 'ready':
+      into[READY_FRAME.type] = FROM_SENTRY.ready;
+      return into;
+    case 'report':
+      if (frame.counters.length > MOST_COUNTERS) throw new RangeError(`at most ${MOST_COUNTERS} counters fit a report`);
+      into[REPORT_FRAME.type] = FROM_SENTRY.report;
+      view.setUint32(REPORT_FRAME.count, frame.counters.length);
+      frame.counters.forEach((counter, index) => {
+        view.setUint32(REPORT_FRAME.counters + 4 * index, counter);
+      });
+      return into;
+    case 'request':
+      into[REQUEST_FRAME.type] = FROM_SENTRY.request;
+      into[REQUEST_FRAME.suite] = frame.suite;
+      into[REQUEST_FRAME.gateKey] = frame.gateKey;
+      into[REQUEST_FRAME.family] = frame.family;
+      view.setUint32(REQUEST_FRAME.id, frame.id);
+      put(into, REQUEST_FRAME.address, frame.address, 16);
+      view.setUint16(REQUEST_FRAME.port, frame.port);
+      put(into, REQUEST_FRAME.nonce, frame.nonce, 8);
+      put(into, REQUEST_FRAME.encHash, frame.encHash, 32);
+      put(into, REQUEST_FRAME.plaintext, frame.plaintext, PLAINTEXT_SIZE);
+      return into;
+  }
+}
+
+/** Reads what a sentry sent. Undefined when no sentry of ours sends that. */
+export function decodeSentryFrame(frame: Uint8Array): SentryFrame | undefined {
+  if (frame.length !== FRAME) return undefined;
+  const view = viewOf(frame);
+  switch (frame[0]) {
+    case FROM_SENTRY.ready:
+      return zero(frame, 1, FRAME) ? { type: 'ready' } : undefined;
+    case FROM_SENTRY.report: {
+      const count = view.getUint32(REPORT_FRAME.count);
+      if (count > MOST_COUNTERS || !zero(frame, 1, REPORT_FRAME.count)) return undefined;
+      if (!zero(frame, REPORT_FRAME.counters + 4 * count, FRAME)) return undefined;
+      const counters = new Uint32Array(count);
+      for (let index = 0; index < count; index++) counters[index] = view.getUint32(REPORT_FRAME.counters + 4 * index);
+      return { type: 'report', counters };
+    }
+    case FROM_SENTRY.request: {
+      const suite = frame[REQUEST_FRAME.suite];
+      const gateKey = frame[REQUEST_FRAME.gateKey];
+      const family = frame[REQUEST_FRAME.family];
+      if (suite !== 1 && suite !== 2) return undefined;
+      if (gateKey !== 0 && gateKey !== 1) return undefined;
+      if (family !== 4 && family !== 6) return undefined;
+      if (isMapped(frame, REQUEST_FRAME.address) !== (family === 4)) return undefined;
+      if (!zero(frame, REQUEST_FRAME.port + 2, REQUEST_FRAME.nonce) || frame[REQUEST_FRAME.zero] !== 0)
+        return undefined;
+      return {
+        type: 'request',
+        suite,
+        gateKey,
+        family,
+        id: view.getUint32(REQUEST_FRAME.id),
+        address: frame.slice(REQUEST_FRAME.address, REQUEST_FRAME.address + 16),
+        port: view.getUint16(REQUEST_FRAME.port),
+        nonce: frame.slice(REQUEST_FRAME.nonce, REQUEST_FRAME.nonce + 8),
+        encHash: frame.slice(REQUEST_FRAME.encHash, REQUEST_FRAME.encHash + 32),
+        plaintext: frame.slice(REQUEST_FRAME.plaintext, REQUEST_FRAME.zero),
+      };
+    }
+    default:
+      return undefined;
+  }
+}
+
+/**
+ * Writes a monitor's frame into `into` (256 bytes, overwritten wholly) and returns it.
+ * @throws RangeError when a field has the wrong size, or a next key is all zero.
+ */
+export function encodeMonitorFrame(frame: MonitorFrame, into: Uint8Array = new Uint8Array(FRAME)): Uint8Array {
+  const view = start(into);
+  switch (frame.type) {
+    case 'setup':
+      into[SETUP_FRAME.type] = FROM_MONITOR.setup;
+      for (const name of ['packet4', 'packet6', 'udp4', 'udp6', 'receiveUdp', 'pqRequired'] as const) {
+        if (frame[name]) into[SETUP_FRAME.flags] = (into[SETUP_FRAME.flags] ?? 0) | SETUP_FLAG[name];
+      }
+      view.setUint16(SETUP_FRAME.port, frame.port);
+      put(into, SETUP_FRAME.x25519, frame.x25519, 32);
+      put(into, SETUP_FRAME.xwing, frame.xwing, 32);
+      return into;
+    case 'keys':
+      into[KEYS_FRAME.type] = FROM_MONITOR.keys;
+      into[KEYS_FRAME.count] = frame.next === undefined ? 1 : 2;
+      put(into, KEYS_FRAME.current, frame.current, 32);
+      putOptional(into, KEYS_FRAME.next, frame.next);
+      return into;
+    case 'verdict':
+      into[VERDICT_FRAME.type] = FROM_MONITOR.verdict;
+      into[VERDICT_FRAME.status] = VERDICT_STATUSES.indexOf(frame.status);
+      view.setUint32(VERDICT_FRAME.id, frame.id);
+      putMicros(view, VERDICT_FRAME.end, frame.end);
+      putMicros(view, VERDICT_FRAME.now, frame.now);
+      view.setUint32(VERDICT_FRAME.era, frame.era);
+      put(into, VERDICT_FRAME.stateId, frame.stateId, 8);
+      putOptional(into, VERDICT_FRAME.nextKey, frame.nextKey);
+      return into;
+  }
+}
+
+/** Reads what the monitor sent. Undefined when no monitor of ours sends that. */
+export function decodeMonitorFrame(frame: Uint8Array): MonitorFrame | undefined {
+  if (frame.length !== FRAME) return undefined;
+  const view = viewOf(frame);
+  switch (frame[0]) {
+    case FROM_MONITOR.setup: {
+      const flags = frame[SETUP_FRAME.flags] ?? 0;
+      if ((flags & ~ALL_SETUP_FLAGS) !== 0 || !zero(frame, SETUP_END, FRAME)) return undefined;
+      return {
+        type: 'setup',
+        packet4: (flags & SETUP_FLAG.packet4) !== 0,
+        packet6: (flags & SETUP_FLAG.packet6) !== 0,
+        udp4: (flags & SETUP_FLAG.udp4) !== 0,
+        udp6: (flags & SETUP_FLAG.udp6) !== 0,
+        receiveUdp: (flags & SETUP_FLAG.receiveUdp) !== 0,
+        pqRequired: (flags & SETUP_FLAG.pqRequired) !== 0,
+        port: view.getUint16(SETUP_FRAME.port),
+        x25519: frame.slice(SETUP_FRAME.x25519, SETUP_FRAME.x25519 + 32),
+        xwing: frame.slice(SETUP_FRAME.xwing, SETUP_FRAME.xwing + 32),
+      };
+    }
+    case FROM_MONITOR.keys: {
+      const next = optional(frame, KEYS_FRAME.next);
+      if (frame[KEYS_FRAME.count] !== (next === undefined ? 1 : 2)) return undefined;
+      if (!zero(frame, KEYS_FRAME.count + 1, KEYS_FRAME.current) || !zero(frame, KEYS_END, FRAME)) return undefined;
+      return { type: 'keys', current: frame.slice(KEYS_FRAME.current, KEYS_FRAME.current + 32), next };
+    }
+    case FROM_MONITOR.verdict: {
+      const status = VERDICT_STATUSES[frame[VERDICT_FRAME.status] ?? 0];
+      const end = micros(view, VERDICT_FRAME.end);
+      const now = micros(view, VERDICT_FRAME.now);
+      if (status === undefined || end === undefined || now === undefined) return undefined;
+      if (!zero(frame, VERDICT_FRAME.status + 1, VERDICT_FRAME.id) || !zero(frame, VERDICT_END, FRAME))
+        return undefined;
+      return {
+        type: 'verdict',
+        status,
+        id: view.getUint32(VERDICT_FRAME.id),
+        end,
+        now,
+        era: view.getUint32(VERDICT_FRAME.era),
+        stateId: frame.slice(VERDICT_FRAME.stateId, VERDICT_FRAME.stateId + 8),
+        nextKey: optional(frame, VERDICT_FRAME.nextKey),
+      };
+    }
+    default:
+      return undefined;
+  }
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function start(into: Uint8Array): DataView {
+  if (into.length !== FRAME) throw new RangeError(`a frame has ${FRAME} bytes, not ${into.length}`);
+  into.fill(0);
+  return viewOf(into);
+}
+
+function put(into: Uint8Array, offset: number, bytes: Uint8Array, size: number): void {
+  if (bytes.length !== size) throw new RangeError(`a field at ${offset} has ${size} bytes, not ${bytes.length}`);
+  into.set(bytes, offset);
+}
+
+/** All zero means "none" on the line, so a key of zeros must never be sent: it would be taken for none. */
+function putOptional(into: Uint8Array, offset: number, key: Uint8Array | undefined): void {
+  if (key === undefined) return;
+  put(into, offset, key, 32);
+  if (zero(key, 0, 32)) throw new RangeError('a key is all zero');
+}
+
+function optional(frame: Uint8Array, offset: number): Uint8Array | undefined {
+  return zero(frame, offset, offset + 32) ? undefined : frame.slice(offset, offset + 32);
+}
+
+function zero(bytes: Uint8Array, from: number, to: number): boolean {
+  for (let index = from; index < to; index++) if (bytes[index] !== 0) return false;
+  return true;
+}
+
+function isMapped(bytes: Uint8Array, offset: number): boolean {
+  return zero(bytes, offset, offset + 10) && bytes[offset + 10] === 0xff && bytes[offset + 11] === 0xff;
+}
+
+function putMicros(view: DataView, offset: number, value: number): void {
+  if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`${value} is no time in microseconds`);
+  view.setUint32(offset, Math.floor(value / TWO_32));
+  view.setUint32(offset + 4, value % TWO_32);
+}
+
+function micros(view: DataView, offset: number): UnixMicros | undefined {
+  const value = view.getUint32(offset) * TWO_32 + view.getUint32(offset + 4);
+  return Number.isSafeInteger(value) ? (value as UnixMicros) : undefined;
+}
