@@ -1,0 +1,311 @@
+import { randomBytes } from 'node:crypto';
+import process from 'node:process';
+import {
+  MICROS_PER_SECOND,
+  deviceIdOf,
+  encodeInvite,
+  formatAddress,
+  importSigner,
+  type DeviceId,
+  type UnixMicros,
+} from '@postern/protocol';
+import { EXIT, PersonError, nearest } from '@postern/terminal';
+import { checkHost } from '../admin/check-host.ts';
+import {
+  PAGE,
+  type AdminHandlers,
+  type GrantEntry,
+  type InviteValue,
+  type PageValue,
+  type RevokedValue,
+  type ServiceStatus,
+  type StatusValue,
+} from '../admin/protocol.ts';
+import type { Service, User } from '../config/model.ts';
+import { addUser, revokeDevice, revokeUser } from '../config/user-file.ts';
+import { barred, type Member } from './directory.ts';
+import type { Gate } from './gate.ts';
+import { formatEndpoint, type Grant } from './grants.ts';
+import { gateKeyId, newest } from './rotation.ts';
+import type { SentryProcess } from './sentry-process.ts';
+
+const INVITE_HOURS = 24;
+const LONGEST_ROTATION = 30 * 86_400 * MICROS_PER_SECOND;
+
+function iso(time: UnixMicros): string {
+  return new Date(time / 1000).toISOString();
+}
+
+function optionalIso(time: UnixMicros | undefined): string | undefined {
+  return time === undefined ? undefined : iso(time);
+}
+
+function named<T extends { readonly name: string }>(what: string, all: readonly T[], name: string): T {
+  const found = all.find((candidate) => candidate.name === name);
+  if (found !== undefined) return found;
+  const names = all.map((candidate) => candidate.name);
+  const near = nearest(name, names);
+  const hint =
+    near !== undefined ? `did you mean ${near}?` : names.length === 0 ? `there is no ${what} yet` : `there are: ${names.slice(0, 20).join(', ')}`;
+  throw new PersonError(`there is no ${what} ${JSON.stringify(name)}`, { hint });
+}
+
+function byPrefix<T extends { readonly id: string }>(what: string, all: Iterable<T>, prefix: string): T {
+  const found = [...all].filter((candidate) => candidate.id.startsWith(prefix));
+  const [only] = found;
+  if (only === undefined) throw new PersonError(`there is no ${what} ${prefix}`, { hint: `\`posternd ${what} list\` shows them` });
+  if (found.length > 1) throw new PersonError(`${String(found.length)} ${what}s begin with ${prefix}`, { hint: 'give more digits' });
+  return only;
+}
+
+/** One page of entries in the order of `key`. */
+function page<T>(all: readonly T[], key: (entry: T) => string, after: string | undefined): { entries: T[] } & PageValue {
+  const sorted = [...all].sort((a, b) => (key(a) < key(b) ? -1 : 1)).filter((entry) => after === undefined || key(entry) > after);
+  const entries = sorted.slice(0, PAGE);
+  const last = entries.at(-1);
+  return sorted.length > PAGE && last !== undefined ? { entries, next: key(last) } : { entries };
+}
+
+/** The admin commands over a running gate. */
+export function administration(gate: Gate, sentry: SentryProcess, facts: { version: string; started: UnixMicros }): AdminHandlers {
+  const services = (): readonly Service[] => gate.configuration.services;
+  const users = (): readonly User[] => gate.configuration.users;
+  const members = (): Member[] => [...gate.directory.members()];
+
+  const invite = (user: User, hours: number): InviteValue => {
+    if (user.revoked !== undefined) throw new PersonError(`${user.name} is revoked`, { hint: `remove \`revoked\` from ${user.file} first` });
+    const { configuration, secrets, store, statics } = gate;
+    if (configuration.addresses.length === 0) {
+      throw new PersonError('the configuration names no address that a client could knock at', {
+        hint: `set \`addresses\` in [gate] of ${configuration.file}`,
+        exitCode: EXIT.configuration,
+      });
+    }
+    const now = gate.clock();
+    const expires = (now + Math.round(hours * 3600) * MICROS_PER_SECOND) as UnixMicros;
+    const seed = randomBytes(32);
+    const { publicKey } = importSigner(seed);
+    const gateKey = newest(secrets.keys);
+    const text = encodeInvite({
+      name: configuration.name,
+      seed,
+      gateKey,
+      x25519: statics[1].bytes,
+      xwing: statics[2].bytes,
+      stateId: store.stateId,
+      addresses: [...configuration.addresses],
+      port: configuration.port,
+      expires,
+      pq: configuration.pq,
+      services: [...user.services],
+    });
+    store.addInvite({
+      id: deviceIdOf(publicKey),
+      user: user.name,
+      publicKey,
+      gateKey: gateKeyId(gateKey),
+      created: now,
+      expires,
+      usedBy: undefined,
+    });
+    return { user: user.name, invite: text, expires: iso(expires), services: [...user.services], addresses: [...configuration.addresses] };
+  };
+
+  const revoked = (user: string, devices: readonly DeviceId[], before: readonly Grant[], invites: number): RevokedValue => {
+    gate.reread();
+    const after = new Set(gate.grants.live(gate.clock()).map((grant) => grant.id));
+    const ended = before.map((grant) => grant.id).filter((id) => !after.has(id));
+    const rotation = gate.rotateKeys();
+    gate.log('warning', 'revoked', { user, devices: devices.length, grants: ended.length, invites });
+    return { user, devices, grants: ended, invites, rotation };
+  };
+
+  const grantEntry = (grant: Grant, now: UnixMicros): GrantEntry => {
+    const member = grant.device === undefined ? undefined : gate.directory.member(grant.device);
+    const whole = grant.source.prefix === (grant.source.family === 4 ? 32 : 128);
+    return {
+      id: grant.id,
+      user: member?.user.name,
+      device: member?.device.name ?? grant.device,
+      service: grant.service,
+      source: formatAddress(grant.source.address) + (whole ? '' : `/${String(grant.source.prefix)}`),
+      ports: grant.endpoints.map(formatEndpoint),
+      singleUse: grant.slot !== undefined,
+      ends: iso(grant.ends),
+      remainingSeconds: Math.max(0, Math.ceil((grant.ends - now) / MICROS_PER_SECOND)),
+    };
+  };
+
+  /** Live grants that the kernel still holds: a single-use one that was used is over. */
+  const heldGrants = (): Grant[] => {
+    const held = new Set(gate.firewall.list().openings.map((opening) => opening.id));
+    return gate.grants.live(gate.clock()).filter((grant) => grant.slot === undefined || held.has(grant.id));
+  };
+
+  return {
+    status(): StatusValue {
+      const now = gate.clock();
+      const { configuration, secrets } = gate;
+      const live = heldGrants();
+      const { keys } = secrets;
+      const counters: Record<string, number> = { ...sentry.counters() };
+      for (const [reason, count] of Object.entries(gate.refusals())) counters[reason] = (counters[reason] ?? 0) + count;
+      return {
+        version: facts.version,
+        name: configuration.name,
+        pid: process.pid,
+        started: iso(facts.started),
+        configFile: configuration.file,
+        port: configuration.port,
+        capture: configuration.capture,
+        pq: configuration.pq,
+        stateId: Buffer.from(gate.store.stateId).toString('hex'),
+        sentry: { user: configuration.sentryUser, pid: sentry.pid, restarts: sentry.restarts },
+        services: configuration.services.map((service): ServiceStatus => {
+          const { state, remainingSeconds } = gate.protections.state(service);
+          return {
+            name: service.name,
+            ports: service.endpoints.map(formatEndpoint),
+            protection: state,
+            remainingSeconds,
+            grants: live.filter((grant) => grant.service === service.name).length,
+          };
+        }),
+        users: configuration.users.length,
+        devices: gate.directory.size,
+        grants: live.length,
+        rotation:
+          keys.next === undefined || keys.since === undefined
+            ? undefined
+            : {
+                since: iso(keys.since),
+                until: iso((keys.since + LONGEST_ROTATION) as UnixMicros),
+                waitingDevices: gate.waiting().length,
+                again: keys.again,
+              },
+        knocks: gate.firewall.knocks(),
+        granted: gate.granted,
+        refusals: Object.fromEntries(Object.entries(counters).filter(([, count]) => count > 0)),
+      };
+    },
+
+    'user.add'({ name, services: wanted, expiresHours }) {
+      if (users().some((user) => user.name === name)) {
+        throw new PersonError(`there is a user ${JSON.stringify(name)} already`, { hint: `\`posternd invite ${name}\` adds a device` });
+      }
+      const all = services().map((service) => service.name);
+      for (const service of wanted ?? []) named('service', services(), service);
+      addUser(gate.configuration, { name, services: all.filter((service) => wanted === undefined || wanted.includes(service)) });
+      gate.reread();
+      return invite(named('user', users(), name), expiresHours ?? INVITE_HOURS);
+    },
+
+    invite: ({ name, expiresHours }) => invite(named('user', users(), name), expiresHours ?? INVITE_HOURS),
+
+    'user.list'({ after }) {
+      const now = gate.clock();
+      const open = gate.store.invites().filter((it) => it.usedBy === undefined && it.expires > now);
+      const { entries, ...more } = page(users(), (user) => user.name, after);
+      return {
+        ...more,
+        users: entries.map((user) => ({
+          name: user.name,
+          file: user.file,
+          services: user.services,
+          devices: user.devices.filter((device) => device.revoked === undefined && (device.expires ?? Infinity) > now).length,
+          invites: open.filter((it) => it.user === user.name).length,
+          expires: optionalIso(user.expires),
+          revoked: optionalIso(user.revoked),
+        })),
+      };
+    },
+
+    'user.revoke'({ name }) {
+      const user = named('user', users(), name);
+      const before = gate.grants.live(gate.clock());
+      revokeUser(user.file, gate.clock());
+      const invites = gate.store.removeInvites({ user: name });
+      return revoked(
+        name,
+        user.devices.filter((device) => device.revoked === undefined).map((device) => device.id),
+        before,
+        invites,
+      );
+    },
+
+    'device.list'({ user, after }) {
+      if (user !== undefined) named('user', users(), user);
+      const wanted = members().filter((member) => user === undefined || member.user.name === user);
+      const { entries, ...more } = page(wanted, (member) => `${member.user.name}/${member.device.id}`, after);
+      return {
+        ...more,
+        devices: entries.map(({ user: owner, device }) => ({
+          id: device.id,
+          user: owner.name,
+          name: device.name,
+          enrolled: optionalIso(device.enrolled),
+          expires: optionalIso(device.expires),
+          revoked: optionalIso(device.revoked),
+          lastHeard: heard(gate, device.id),
+        })),
+      };
+    },
+
+    'device.revoke'({ id }) {
+      const device = byPrefix('device', members().map((member) => member.device), id);
+      const member = gate.directory.member(device.id);
+      if (member === undefined) throw new PersonError(`there is no device ${id}`);
+      if (device.revoked !== undefined) throw new PersonError(`device ${device.id} is revoked already`, { hint: `since ${iso(device.revoked)}` });
+      const before = gate.grants.live(gate.clock());
+      revokeDevice(member.user.file, device.id, gate.clock());
+      return revoked(member.user.name, [device.id], before, 0);
+    },
+
+    'grant.list'({ after }) {
+      const now = gate.clock();
+      const { entries, ...more } = page(heldGrants(), (grant) => grant.id, after);
+      return { ...more, grants: entries.map((grant) => grantEntry(grant, now)) };
+    },
+
+    'grant.end'({ id }) {
+      const now = gate.clock();
+      const grant = byPrefix('grant', gate.grants.live(now), id);
+      gate.grants.end(grant.id, now);
+      gate.log('info', 'ended by command', { grant: grant.id });
+      return { id: grant.id };
+    },
+
+    check: async () => ({ findings: await checkHost({ configuration: gate.configuration, running: true }) }),
+
+    protect({ service, seconds, force }) {
+      const found = named('service', services(), service);
+      const { until, admitted } = gate.protections.try(found, seconds, force);
+      gate.log('warning', 'protected on trial', { service, seconds, admitted });
+      return { service, ports: found.endpoints.map(formatEndpoint), until: iso(until), admitted };
+    },
+
+    confirm({ service, evidence }) {
+      if (service !== undefined) named('service', services(), service);
+      const confirmed = gate.protections.confirm(services(), service, evidence);
+      gate.log('info', 'protected for good', { services: confirmed.join(',') });
+      return { services: confirmed };
+    },
+
+    unprotect({ service }) {
+      gate.protections.unprotect(named('service', services(), service));
+      gate.log('warning', 'open to everybody', { service });
+      return { service };
+    },
+
+    reload() {
+      const { needsRestart } = gate.reload();
+      gate.log('info', 'configuration read again', { users: users().length, devices: gate.directory.size });
+      return { services: services().length, users: users().length, devices: gate.directory.size, needsRestart };
+    },
+  };
+}
+
+function heard(gate: Gate, id: DeviceId): string | undefined {
+  const top = gate.store.freshnessOf(id)?.row.top ?? 0;
+  return top === 0 ? undefined : iso(top as UnixMicros);
+}

@@ -1,0 +1,58 @@
+import { importVerifier, type DeviceId, type ServiceName, type UnixMicros, type Verifier } from '@postern/protocol';
+import type { Configuration, Device, Service, User } from '../config/model.ts';
+
+/** A device with its user and its imported key. */
+export interface Member {
+  readonly user: User;
+  readonly device: Device;
+  /** Imported when first needed: importing costs more than a verification does. Undefined for bytes that are no key. */
+  readonly verifier: Verifier | undefined;
+}
+
+/** Who and what the gate knows, by id and name: constant cost however many devices. */
+export interface Directory {
+  readonly size: number;
+  member(id: DeviceId): Member | undefined;
+  service(name: ServiceName): Service | undefined;
+  members(): Iterable<Member>;
+}
+
+class KnownDevice implements Member {
+  readonly user: User;
+  readonly device: Device;
+  #verifier: Verifier | undefined;
+
+  constructor(user: User, device: Device) {
+    this.user = user;
+    this.device = device;
+  }
+
+  get verifier(): Verifier | undefined {
+    return (this.#verifier ??= importVerifier(this.device.publicKey));
+  }
+}
+
+/** Indexes a configuration. */
+export function makeDirectory(configuration: Configuration): Directory {
+  const members = new Map<string, Member>();
+  for (const user of configuration.users) {
+    for (const device of user.devices) members.set(device.id, new KnownDevice(user, device));
+  }
+  const services = new Map<string, Service>(configuration.services.map((service) => [service.name, service]));
+  return {
+    size: members.size,
+    member: (id) => members.get(id),
+    service: (name) => services.get(name),
+    members: () => members.values(),
+  };
+}
+
+/** Why a member may not come in at `now`, if so. */
+export function barred(member: Member, now: UnixMicros): 'device-revoked' | 'device-expired' | undefined {
+  if (member.device.revoked !== undefined || member.user.revoked !== undefined) return 'device-revoked';
+  const { expires } = member.device;
+  if ((expires !== undefined && expires <= now) || (member.user.expires !== undefined && member.user.expires <= now)) {
+    return 'device-expired';
+  }
+  return undefined;
+}

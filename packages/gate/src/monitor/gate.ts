@@ -1,0 +1,350 @@
+import { randomBytes } from 'node:crypto';
+import {
+  MICROS_PER_SECOND,
+  REFUSALS,
+  deviceIdOf,
+  formatAddress,
+  importStaticPrivate,
+  toHex,
+  type Random,
+  type Refusal,
+  type ServiceName,
+  type StaticPublic,
+  type Suite,
+  type UnixMicros,
+} from '@postern/protocol';
+import type { Configuration } from '../config/model.ts';
+import { loadConfiguration } from '../config/load.ts';
+import { readGateKey, writeGateKey, type GateSecrets } from '../config/gate-key.ts';
+import { setProtect } from '../config/protect-edit.ts';
+import { addDevice } from '../config/user-file.ts';
+import { readFlows } from '../firewall/flows.ts';
+import type { Firewall } from '../firewall/port.ts';
+import type { RequestFrame } from '../line/codec.ts';
+import { barred, makeDirectory, type Directory } from './directory.ts';
+import { GrantBook } from './grants.ts';
+import type { Log } from './log.ts';
+import { Protections } from './protections.ts';
+import { RequestHandler, type GateEvent, type Verdict } from './requests.ts';
+import { isNewest, rotate, settle, type GateKeys } from './rotation.ts';
+import { openStore, type Store } from './store.ts';
+import { LineLimits } from './table.ts';
+
+const HOUSEKEEPING_SEED = 1200 * MICROS_PER_SECOND;
+const random: Random = (size) => randomBytes(size);
+
+/** What a gate is made from. */
+export interface GateOptions {
+  readonly configFile: string;
+  readonly firewall: Firewall;
+  readonly clock: () => UnixMicros;
+  readonly log: Log;
+}
+
+/**
+ * The gate as the monitor runs it, without its processes and sockets: configuration, state, firewall, and what becomes of requests.
+ * Everything that reads or writes files does so here and in `config/`.
+ */
+export class Gate implements Disposable {
+  readonly store: Store;
+  readonly firewall: Firewall;
+  readonly grants: GrantBook;
+  readonly protections: Protections;
+  readonly clock: () => UnixMicros;
+  readonly log: Log;
+  readonly statics: Readonly<Record<Suite, StaticPublic>>;
+  /** Told when the live gate keys change, so that filters and sentry follow. */
+  onKeys: (keys: GateKeys) => void = () => undefined;
+  granted = 0;
+  readonly #configFile: string;
+  readonly #handler: RequestHandler;
+  readonly #refused = new Uint32Array(REFUSALS.length);
+  #configuration: Configuration;
+  #directory: Directory;
+  #secrets: GateSecrets;
+  #limits: LineLimits;
+  #seeded = 0;
+  #recordFailed = 0;
+
+  constructor(options: GateOptions) {
+    const { firewall, clock, log } = options;
+    this.#configFile = options.configFile;
+    this.#configuration = loadConfiguration(options.configFile);
+    this.#directory = makeDirectory(this.#configuration);
+    this.#secrets = readGateKey(this.#configuration.keyFile);
+    this.statics = {
+      1: importStaticPrivate(1, this.#secrets.x25519.reveal()).public,
+      2: importStaticPrivate(2, this.#secrets.xwing.reveal()).public,
+    };
+    this.clock = clock;
+    this.log = log;
+    this.firewall = firewall;
+    this.store = openStore(this.#configuration.stateDirectory, random);
+    this.#limits = new LineLimits(clock());
+    this.grants = new GrantBook(firewall, this.store, random, (error) => {
+      log('error', 'the firewall refused a grant', { error });
+    });
+    this.protections = new Protections({
+      firewall,
+      store: this.store,
+      clock,
+      flows: readFlows,
+      keep: (service, protect) => {
+        this.#keepProtection(service, protect);
+      },
+      onWarning: (text) => {
+        log('warning', text);
+      },
+    });
+    this.#handler = new RequestHandler({
+      store: this.store,
+      grants: this.grants,
+      directory: () => this.#directory,
+      gateKeys: () => this.#secrets.keys,
+      statics: this.statics,
+      clock,
+      enrol: (user, publicKey, now) => {
+        this.#enrol(user, publicKey, now);
+      },
+      onMoved: () => {
+        this.settleKeys();
+      },
+      onEvent: (event) => {
+        this.#event(event);
+      },
+    });
+  }
+
+  get configuration(): Configuration {
+    return this.#configuration;
+  }
+
+  get directory(): Directory {
+    return this.#directory;
+  }
+
+  get secrets(): GateSecrets {
+    return this.#secrets;
+  }
+
+  /** Installs the ruleset, takes over the grants that it holds, and protects what the configuration says. */
+  start(): void {
+    const { port, capture } = this.#configuration;
+    this.firewall.install({ knockPort: port, dropKnocks: capture === 'packet' });
+    const { adopted, unknown } = this.grants.adopt(this.clock());
+    if (adopted > 0) this.log('info', 'grants adopted', { grants: adopted, unknown });
+    this.protections.restore(this.#configuration.services);
+    this.#seeded = this.clock();
+    if (this.store.fresh) this.log('info', 'state made anew: every device needs one more round trip', { state: toHex(this.store.stateId) });
+    this.settleKeys();
+  }
+
+  /** Judges one request that came over the line. Undefined is silence. */
+  request(frame: RequestFrame): Verdict | undefined {
+    if (!this.#limits.admit('request', this.clock())) {
+      this.#count('rate-line');
+      return undefined;
+    }
+    const judged = this.#handler.handle(frame);
+    if (judged.ok) return judged.value;
+    this.#count(judged.reason);
+    return undefined;
+  }
+
+  /** A frame that no sentry of ours sends. */
+  malformed(): void {
+    this.#count('frame');
+  }
+
+  /** A new sentry's line starts with full limits. */
+  lineOpened(): void {
+    this.#limits = new LineLimits(this.clock());
+  }
+
+  /** Refusals of the monitor by reason since the start. */
+  refusals(): Partial<Record<Refusal, number>> {
+    const counted: Partial<Record<Refusal, number>> = {};
+    this.#refused.forEach((count, index) => {
+      const reason = REFUSALS[index];
+      if (reason !== undefined && count > 0) counted[reason] = count;
+    });
+    return counted;
+  }
+
+  /** Reads the configuration again. A wrong one changes nothing and throws. No grant ends, but those of who was revoked or removed. */
+  reload(): { needsRestart: string[] } {
+    const before = this.#configuration;
+    const after = loadConfiguration(this.#configFile);
+    const needsRestart = (
+      [
+        ['gate.port', before.port !== after.port],
+        ['gate.capture', before.capture !== after.capture],
+        ['gate.pq', before.pq !== after.pq],
+        ['gate.sentry_user', before.sentryUser !== after.sentryUser],
+        ['gate.state', before.stateDirectory !== after.stateDirectory],
+        ['gate.socket', before.socket !== after.socket],
+      ] as const
+    )
+      .filter(([, changed]) => changed)
+      .map(([key]) => key);
+    // What needs a restart stays as it runs, so that status and invites tell the truth.
+    this.#use({ ...after, port: before.port, capture: before.capture, pq: before.pq, stateDirectory: before.stateDirectory, socket: before.socket });
+    this.#unprotectRemoved(before);
+    this.protections.restore(this.#configuration.services);
+    return { needsRestart };
+  }
+
+  /** After a command wrote a file of users.d. */
+  reread(): void {
+    this.#use(loadConfiguration(this.#configFile));
+  }
+
+  /** A revocation: starts a rotation of the gate key, or asks for another after that which is under way. */
+  rotateKeys(): 'started' | 'queued' {
+    const before = this.#secrets.keys;
+    this.#setKeys(rotate(before, random(32), this.clock()));
+    this.settleKeys();
+    return before.next === undefined ? 'started' : 'queued';
+  }
+
+  /** Ends a rotation when nobody needs the old key any more. */
+  settleKeys(): void {
+    const { keys } = this.#secrets;
+    if (keys.next === undefined) return;
+    const settled = settle(keys, this.waiting().length, () => random(32), this.clock());
+    if (settled !== keys) {
+      this.#setKeys(settled);
+      this.log('info', 'the old gate key ended: every device uses the next');
+    }
+  }
+
+  /** Live devices and open invites that the end of the rotation waits for, by id. */
+  waiting(): string[] {
+    const { keys } = this.#secrets;
+    if (keys.next === undefined) return [];
+    const now = this.clock();
+    const used = this.store.gateKeysUsed();
+    const behind: string[] = [];
+    for (const member of this.#directory.members()) {
+      if (barred(member, now) !== undefined) continue;
+      if (!isNewest(keys, used.get(member.device.id) ?? '')) behind.push(member.device.id);
+    }
+    for (const invite of this.store.invites()) {
+      if (invite.usedBy === undefined && invite.expires > now && !isNewest(keys, toHex(invite.gateKey))) behind.push(invite.id);
+    }
+    return behind;
+  }
+
+  /** Once a minute: forgets what ran out, renews what must last. */
+  housekeep(): void {
+    const now = this.clock();
+    this.#handler.prune(now);
+    this.store.removeInvites({ expiredBefore: (now - 7 * 86_400 * MICROS_PER_SECOND) as UnixMicros });
+    if (now - this.#seeded >= HOUSEKEEPING_SEED || now < this.#seeded) {
+      this.protections.seed(this.#configuration.services);
+      this.#seeded = now;
+    }
+    this.settleKeys();
+  }
+
+  [Symbol.dispose](): void {
+    this.store[Symbol.dispose]();
+    this.firewall[Symbol.dispose]();
+  }
+
+  #use(configuration: Configuration): void {
+    this.#configuration = configuration;
+    this.#directory = makeDirectory(configuration);
+    const now = this.clock();
+    for (const grant of this.grants.live(now)) {
+      if (grant.device === undefined) continue;
+      const member = this.#directory.member(grant.device);
+      if (member === undefined || barred(member, now) === 'device-revoked') this.grants.end(grant.id, now);
+    }
+  }
+
+  #unprotectRemoved(before: Configuration): void {
+    const still = new Set(this.#configuration.services.filter((service) => service.protect).flatMap((service) => service.endpoints).map((e) => `${e.protocol}/${String(e.port)}`));
+    const gone = before.services
+      .filter((service) => service.protect)
+      .flatMap((service) => service.endpoints)
+      .filter((e) => !still.has(`${e.protocol}/${String(e.port)}`));
+    if (gone.length > 0) this.firewall.unprotect(gone);
+  }
+
+  #keepProtection(service: ServiceName, protect: boolean): void {
+    setProtect(this.#configFile, service, protect);
+    this.#configuration = {
+      ...this.#configuration,
+      services: this.#configuration.services.map((it) => (it.name === service ? { ...it, protect } : it)),
+    };
+    this.#directory = makeDirectory(this.#configuration);
+  }
+
+  #enrol(userName: string, publicKey: Uint8Array, now: UnixMicros): void {
+    const user = this.#configuration.users.find((it) => it.name === userName);
+    if (user === undefined) throw new Error(`the user ${userName} of an invite does not exist`);
+    addDevice(user.file, { id: deviceIdOf(publicKey), name: `device-${String(user.devices.length + 1)}`, publicKey, enrolled: now });
+    this.reread();
+  }
+
+  #setKeys(keys: GateKeys): void {
+    this.#secrets = { ...this.#secrets, keys };
+    writeGateKey(this.#configuration.keyFile, this.#secrets);
+    this.onKeys(keys);
+  }
+
+  #count(reason: Refusal): void {
+    const index = REFUSALS.indexOf(reason);
+    this.#refused[index] = (this.#refused[index] ?? 0) + 1;
+  }
+
+  #event(event: GateEvent): void {
+    const { log } = this;
+    switch (event.kind) {
+      case 'opened':
+      case 'extended': {
+        if (event.retry) return;
+        this.granted++;
+        const { grant, member } = event;
+        log('info', event.kind, {
+          service: grant.service,
+          user: member.user.name,
+          device: member.device.name,
+          source: formatAddress(grant.source.address),
+          until: new Date(grant.ends / 1000).toISOString(),
+          grant: grant.id,
+        });
+        return;
+      }
+      case 'closed':
+        log('info', 'closed', { service: event.service, user: event.member.user.name, device: event.member.device.name, grants: event.grants });
+        return;
+      case 'enrolled':
+        log('info', 'enrolled', { user: event.user, device: event.device, again: event.again });
+        return;
+      case 'raced':
+        log('warning', 'raced: a copy of an observed-source request came from a second address', {
+          user: event.member.user.name,
+          device: event.member.device.name,
+          first: formatAddress(event.first),
+          second: formatAddress(event.second),
+        });
+        return;
+      case 'told':
+        this.#count(event.reason);
+        log('info', 'not opened', {
+          reason: event.reason,
+          user: event.member.user.name,
+          device: event.member.device.name,
+          clock: `${String(Math.round(event.offset / MICROS_PER_SECOND))}s`,
+        });
+        return;
+      case 'record-failed':
+        if (this.clock() - this.#recordFailed > 10 * MICROS_PER_SECOND) {
+          this.#recordFailed = this.clock();
+          log('error', 'a request could not be recorded and was refused', { error: event.error, hint: 'is the disk of the state directory full?' });
+        }
+    }
+  }
+}

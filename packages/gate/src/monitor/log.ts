@@ -1,0 +1,21 @@
+/** Severity of a log line, as in syslog. */
+export type Level = 'info' | 'warning' | 'error';
+
+/** Fields of a log line; undefined ones are left out. */
+export type Fields = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/** Writes one line: what happened, then fields as `key=value`. */
+export type Log = (level: Level, what: string, fields?: Fields) => void;
+
+function field(value: string | number | boolean): string {
+  const text = String(value);
+  return /^[\w.:/@+-]+$/.test(text) ? text : JSON.stringify(text);
+}
+
+/** A log of lines; values that are not plain words are quoted and escaped as JSON, so that nothing can forge a line. */
+export function makeLog(write: (line: string) => void): Log {
+  return (level, what, fields = {}) => {
+    const parts = Object.entries(fields).flatMap(([key, value]) => (value === undefined ? [] : [`${key}=${field(value)}`]));
+    write(['posternd:', ...(level === 'info' ? [] : [`${level}:`]), what, ...parts].join(' '));
+  };
+}

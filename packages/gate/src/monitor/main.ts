@@ -1,0 +1,99 @@
+import process from 'node:process';
+import type { UnixMicros } from '@postern/protocol';
+import { PersonError } from '@postern/terminal';
+import { openNftables } from '../firewall/nftables.ts';
+import { notifyManager } from '../system/notify.ts';
+import { administration } from './administration.ts';
+import { AdminServer } from './admin-server.ts';
+import { Gate } from './gate.ts';
+import { makeLog } from './log.ts';
+import { confine } from './privileges.ts';
+import { startSentry } from './sentry-process.ts';
+import { loadConfiguration } from '../config/load.ts';
+
+const HOUSEKEEPING = 60_000;
+
+/** What `posternd run` was asked for. */
+export interface MonitorOptions {
+  readonly configFile: string;
+  readonly version: string;
+  /** Entry module of the sentry; another one only in tests of what a taken-over sentry can do. */
+  readonly sentryEntry?: string;
+}
+
+/**
+ * Runs the daemon until SIGTERM or SIGINT; returns the exit code. Stopping it opens and closes nothing: the ruleset and its grants
+ * stay in the kernel, and the next start adopts them.
+ *
+ * @throws PersonError when it cannot start; nothing was changed on the host then
+ */
+export async function runMonitor(options: MonitorOptions): Promise<number> {
+  const preview = loadConfiguration(options.configFile);
+  confine(preview.port);
+  const clock = (): UnixMicros => (Date.now() * 1000) as UnixMicros;
+  const started = clock();
+  const log = makeLog((line) => process.stderr.write(`${line}\n`));
+  const notify = (lines: string): boolean => notifyManager(process.env['NOTIFY_SOCKET'], lines);
+
+  using gate = new Gate({ configFile: options.configFile, firewall: openNftables(), clock, log });
+  const { configuration } = gate;
+  using sentry = startSentry({
+    port: configuration.port,
+    capture: configuration.capture,
+    sentryUser: configuration.sentryUser,
+    pq: configuration.pq,
+    secrets: { x25519: gate.secrets.x25519.reveal(), xwing: gate.secrets.xwing.reveal(), gateKeys: gate.secrets.keys },
+    clock,
+    log,
+    ...(options.sentryEntry === undefined ? {} : { entry: options.sentryEntry }),
+    onRequest: (request, reply) => {
+      const verdict = gate.request(request);
+      if (verdict !== undefined) reply({ ...verdict, stateId: gate.store.stateId });
+    },
+    onMalformed: () => {
+      gate.malformed();
+    },
+    onRestart: (reason, delay) => {
+      gate.lineOpened();
+      log('warning', 'the sentry ended and is started again', { reason, milliseconds: delay });
+    },
+  });
+  gate.onKeys = (keys) => {
+    sentry.setKeys(keys);
+  };
+  const handlers = administration(gate, sentry, { version: options.version, started });
+  await using server = await AdminServer.listen(configuration.socket, handlers);
+  gate.start();
+  await sentry.ready;
+  const housekeeping = setInterval(() => {
+    gate.housekeep();
+  }, HOUSEKEEPING);
+  log('info', 'ready', { name: configuration.name, port: configuration.port, devices: gate.directory.size, server: server.path });
+  notify(`READY=1\nMAINPID=${String(process.pid)}`);
+
+  const stopped = Promise.withResolvers<string>();
+  const reload = (): void => {
+    notify(`RELOADING=1\nMONOTONIC_USEC=${String(process.hrtime.bigint() / 1000n)}`);
+    try {
+      const { needsRestart } = gate.reload();
+      log('info', 'configuration read again', { devices: gate.directory.size, needsRestart: needsRestart.join(',') || undefined });
+    } catch (error) {
+      if (!(error instanceof PersonError)) throw error;
+      log('error', `the configuration was not taken: ${error.message}`, { hint: error.hint });
+    }
+    notify('READY=1');
+  };
+  const stop = (signal: NodeJS.Signals): void => {
+    stopped.resolve(signal);
+  };
+  process.on('SIGHUP', reload);
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
+  const signal = await stopped.promise;
+  clearInterval(housekeeping);
+  notify('STOPPING=1');
+  log('info', 'stopping; grants and protection stay in the kernel', { signal });
+  sentry[Symbol.dispose]();
+  await sentry.closed;
+  return 0;
+}

@@ -1,0 +1,156 @@
+import { MICROS_PER_SECOND, formatAddress, type Seconds, type ServiceName, type UnixMicros } from '@postern/protocol';
+import { PersonError } from '@postern/terminal';
+import { confirmRule } from '../admin/confirm-rule.ts';
+import type { AncestryEvidence, TcpConnection } from '../admin/evidence.ts';
+import type { ProtectionState } from '../admin/protocol.ts';
+import type { Service } from '../config/model.ts';
+import type { Firewall, Flow } from '../firewall/port.ts';
+import type { Store } from './store.ts';
+
+/** How long a live connection is admitted by its addresses alone; renewed while the gate runs. */
+export const SEED_SECONDS: Seconds = 3600 as Seconds;
+/** The shortest try without `--force`. */
+const SHORTEST_TRY = 120;
+
+/** A protection that is being tried. */
+interface Trial {
+  readonly service: string;
+  readonly until: UnixMicros;
+  /** Connections to the service's ports that were live when the try began. */
+  readonly before: readonly TcpConnection[];
+}
+
+/** What protections stand on. */
+export interface ProtectionContext {
+  readonly firewall: Firewall;
+  readonly store: Store;
+  readonly clock: () => UnixMicros;
+  /** Live TCP connections of this host to these local ports. */
+  readonly flows: (ports: readonly number[]) => Flow[];
+  /** Makes it last: writes `protect` into the configuration. */
+  readonly keep: (service: ServiceName, protect: boolean) => void;
+  readonly onWarning: (text: string) => void;
+}
+
+function tcpPorts(service: Service): number[] {
+  return service.endpoints.filter((endpoint) => endpoint.protocol === 'tcp').map((endpoint) => endpoint.port);
+}
+
+function connectionOf(flow: Flow): TcpConnection {
+  return {
+    // The local address is not part of what identifies a live connection here: remote end and local port are unique on this host.
+    localAddress: '',
+    localPort: flow.localPort,
+    remoteAddress: formatAddress(flow.remoteAddress),
+    remotePort: flow.remotePort,
+  };
+}
+
+/** Which services are closed to strangers, for good or on trial. What closes a port reopens it unless somebody confirms from outside. */
+export class Protections {
+  readonly #context: ProtectionContext;
+  #trials: readonly Trial[];
+
+  constructor(context: ProtectionContext) {
+    this.#context = context;
+    const saved = context.store.meta('trials');
+    this.#trials = saved === undefined ? [] : (JSON.parse(Buffer.from(saved).toString('utf8')) as Trial[]);
+  }
+
+  /** At start and after a reload: what the configuration says is protected is so; live connections are admitted first. */
+  restore(services: readonly Service[]): void {
+    this.seed(services);
+    for (const service of services) {
+      if (!service.protect) continue;
+      const applied = this.#context.firewall.protect(service.endpoints, undefined);
+      if (!applied.ok) throw new PersonError(`cannot protect ${service.name}: ${applied.reason === 'error' ? applied.error : applied.reason}`);
+    }
+  }
+
+  /** Admits the live connections of every protected or tried service, so that idle sessions outlive conntrack's memory of them. */
+  seed(services: readonly Service[]): number {
+    const watched = services.filter((service) => service.protect || this.#trialOf(service) !== undefined);
+    return this.#seed(watched.flatMap(tcpPorts));
+  }
+
+  /** Protects `service` for `seconds`, after which the kernel undoes it. */
+  try(service: Service, seconds: number, force: boolean): { until: UnixMicros; admitted: number } {
+    const { firewall, clock } = this.#context;
+    if (seconds < SHORTEST_TRY && !force) {
+      throw new PersonError(`${String(seconds)} seconds are too short to open a new connection and confirm`, {
+        hint: `take at least ${String(SHORTEST_TRY)}, or add --force`,
+      });
+    }
+    if (service.protect) {
+      throw new PersonError(`${service.name} is protected for good already`, { hint: '`posternd unprotect` opens it to everybody' });
+    }
+    const before = this.#context.flows(tcpPorts(service)).map(connectionOf);
+    const admitted = this.#seed(tcpPorts(service));
+    const applied = firewall.protect(service.endpoints, seconds as Seconds);
+    if (!applied.ok) throw new PersonError(`the firewall refused: ${applied.reason === 'error' ? applied.error : applied.reason}`);
+    const until = (clock() + seconds * MICROS_PER_SECOND) as UnixMicros;
+    this.#save([...this.#trials.filter((trial) => trial.service !== service.name), { service: service.name, until, before }]);
+    return { until, admitted };
+  }
+
+  /** Makes tried protections last, when the evidence says that a new connection gets in. */
+  confirm(services: readonly Service[], named: string | undefined, evidence: AncestryEvidence): string[] {
+    const tried = services.filter((service) => this.#trialOf(service) !== undefined && (named === undefined || service.name === named));
+    if (tried.length === 0) {
+      const what = named === undefined ? 'nothing is' : `${named} is not`;
+      throw new PersonError(`${what} being tried`, { hint: 'start with `posternd protect SERVICE --try SECONDS`; an unconfirmed try ends by itself' });
+    }
+    for (const service of tried) {
+      const ports = tcpPorts(service);
+      const ruling = confirmRule({
+        evidence,
+        ports,
+        before: this.#trialOf(service)?.before ?? [],
+        now: this.#context.flows(ports).map(connectionOf),
+      });
+      if (!ruling.allow) throw new PersonError(ruling.reason, { hint: ruling.hint });
+    }
+    for (const service of tried) {
+      const applied = this.#context.firewall.protect(service.endpoints, undefined);
+      if (!applied.ok) throw new PersonError(`the firewall refused: ${applied.reason === 'error' ? applied.error : applied.reason}`);
+      this.#context.keep(service.name, true);
+      this.#save(this.#trials.filter((trial) => trial.service !== service.name));
+    }
+    return tried.map((service) => service.name);
+  }
+
+  /** Lets everybody reach the service again. */
+  unprotect(service: Service): void {
+    this.#context.keep(service.name, false);
+    const applied = this.#context.firewall.unprotect(service.endpoints);
+    if (!applied.ok) throw new PersonError(`the firewall refused: ${applied.reason === 'error' ? applied.error : applied.reason}`);
+    this.#save(this.#trials.filter((trial) => trial.service !== service.name));
+  }
+
+  /** How far a service is protected, and for how many seconds if it is on trial. */
+  state(service: Service): { state: ProtectionState; remainingSeconds: number | undefined } {
+    if (service.protect) return { state: 'protected', remainingSeconds: undefined };
+    const trial = this.#trialOf(service);
+    if (trial === undefined) return { state: 'open', remainingSeconds: undefined };
+    return { state: 'trying', remainingSeconds: Math.ceil((trial.until - this.#context.clock()) / MICROS_PER_SECOND) };
+  }
+
+  #trialOf(service: Service): Trial | undefined {
+    const now = this.#context.clock();
+    return this.#trials.find((trial) => trial.service === service.name && trial.until > now);
+  }
+
+  #seed(ports: readonly number[]): number {
+    const flows = ports.length === 0 ? [] : this.#context.flows(ports);
+    if (flows.length === 0) return 0;
+    const applied = this.#context.firewall.seed(flows, SEED_SECONDS);
+    if (!applied.ok) this.#context.onWarning(`live connections could not be admitted: ${applied.reason === 'error' ? applied.error : applied.reason}`);
+    return flows.length;
+  }
+
+  #save(trials: readonly Trial[]): void {
+    const now = this.#context.clock();
+    this.#trials = trials.filter((trial) => trial.until > now);
+    this.#context.store.setMeta('trials', Buffer.from(JSON.stringify(this.#trials), 'utf8'));
+  }
+}

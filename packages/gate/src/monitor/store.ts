@@ -1,0 +1,268 @@
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { chmodSync, mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  decodeRow,
+  encodeRow,
+  fromHex,
+  toHex,
+  type DeviceId,
+  type FreshnessRow,
+  type Random,
+  type RequestId,
+  type ServiceName,
+  type UnixMicros,
+} from '@postern/protocol';
+import { PersonError } from '@postern/terminal';
+
+/** Version of the database's layout; another one is refused, never guessed at. */
+const LAYOUT = 1;
+
+const SCHEMA = `
+CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE freshness (device BLOB PRIMARY KEY, row BLOB NOT NULL, gate_key BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE invite (
+  id BLOB PRIMARY KEY, user TEXT NOT NULL, public_key BLOB NOT NULL, gate_key BLOB NOT NULL,
+  created INTEGER NOT NULL, expires INTEGER NOT NULL, used_by BLOB
+) STRICT, WITHOUT ROWID;
+CREATE TABLE granted (
+  id TEXT PRIMARY KEY, request TEXT NOT NULL, device TEXT NOT NULL, service TEXT NOT NULL,
+  family INTEGER NOT NULL, address BLOB NOT NULL, prefix INTEGER NOT NULL, endpoints TEXT NOT NULL,
+  created INTEGER NOT NULL, ends INTEGER NOT NULL, slot INTEGER
+) STRICT, WITHOUT ROWID;
+`;
+
+/** One durable row of the freshness rule, and which gate key its device used last (see {@link gateKeyId}). */
+export interface Remembered {
+  readonly row: FreshnessRow;
+  readonly gateKey: Uint8Array;
+}
+
+/** An invite as the gate keeps it: the public half of its one-time key. */
+export interface StoredInvite {
+  readonly id: DeviceId;
+  readonly user: string;
+  /** Raw Ed25519 public key, 32 bytes. */
+  readonly publicKey: Uint8Array;
+  /** Identity of the gate key that it carries. */
+  readonly gateKey: Uint8Array;
+  readonly created: UnixMicros;
+  readonly expires: UnixMicros;
+  /** Public key of the device that used it. */
+  readonly usedBy: Uint8Array | undefined;
+}
+
+/** A grant as the database keeps it, so that a restart knows whose it is. The kernel alone knows whether it still holds. */
+export interface StoredGrant {
+  readonly id: string;
+  readonly request: RequestId;
+  readonly device: DeviceId;
+  readonly service: ServiceName;
+  readonly family: 4 | 6;
+  readonly address: Uint8Array;
+  readonly prefix: number;
+  /** "tcp/22 udp/53" */
+  readonly endpoints: string;
+  readonly created: UnixMicros;
+  readonly ends: UnixMicros;
+  readonly slot: number | undefined;
+}
+
+/** The state database. One process opens it: the monitor. */
+export interface Store extends Disposable {
+  /** Random 8 bytes made with the database: a device that names another one talks to a state that is lost. */
+  readonly stateId: Uint8Array;
+  /** Whether this start made the database. */
+  readonly fresh: boolean;
+  freshnessOf(id: DeviceId): Remembered | undefined;
+  /** The durable record: on return it survives power loss. Throws when it could not be written (a full disk). */
+  record(id: DeviceId, row: FreshnessRow, gateKey: Uint8Array): void;
+  /** Gate keys that devices used last, for the end of a rotation. */
+  gateKeysUsed(): Map<DeviceId, string>;
+  forget(id: DeviceId): void;
+  addInvite(invite: StoredInvite): void;
+  inviteOf(id: DeviceId): StoredInvite | undefined;
+  invites(): StoredInvite[];
+  useInvite(id: DeviceId, publicKey: Uint8Array): void;
+  removeInvites(where: { user?: string; expiredBefore?: UnixMicros }): number;
+  putGrant(grant: StoredGrant): void;
+  dropGrant(id: string): void;
+  grants(): StoredGrant[];
+  setMeta(key: string, value: Uint8Array): void;
+  meta(key: string): Uint8Array | undefined;
+}
+
+function bytes(value: unknown): Uint8Array {
+  if (!(value instanceof Uint8Array)) throw new TypeError('the state database holds a value of the wrong type');
+  return value;
+}
+
+function integer(value: unknown): number {
+  if (typeof value !== 'number') throw new TypeError('the state database holds a value of the wrong type');
+  return value;
+}
+
+function text(value: unknown): string {
+  if (typeof value !== 'string') throw new TypeError('the state database holds a value of the wrong type');
+  return value;
+}
+
+function openDatabase(file: string): DatabaseSync {
+  try {
+    const database = new DatabaseSync(file, { timeout: 2000 });
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA foreign_keys = OFF; PRAGMA wal_autocheckpoint = 1000;');
+    return database;
+  } catch (error) {
+    throw new PersonError(`cannot open the state database ${file}: ${error instanceof Error ? error.message : 'unknown error'}`, {
+      hint: 'is the directory on a full or read-only disk? A damaged database may be moved away: each device then needs one more round trip',
+      cause: error,
+    });
+  }
+}
+
+function layoutOf(database: DatabaseSync): number {
+  return integer(database.prepare('PRAGMA user_version').get()?.['user_version']);
+}
+
+/**
+ * Opens or makes `state.db` in `directory` (made with mode 0700). Freshness is written with `synchronous=FULL`; what the kernel
+ * knows better (grants) through a second connection that does not wait for the disk.
+ */
+export function openStore(directory: string, random: Random): Store {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const file = join(directory, 'state.db');
+  const database = openDatabase(file);
+  chmodSync(file, 0o600);
+  database.exec('PRAGMA synchronous = FULL');
+  const fresh = layoutOf(database) === 0;
+  if (fresh) {
+    database.exec(`BEGIN IMMEDIATE; ${SCHEMA} PRAGMA user_version = ${String(LAYOUT)};`);
+    database.prepare('INSERT INTO meta VALUES (?, ?)').run('state-id', random(8));
+    database.exec('COMMIT');
+  } else if (layoutOf(database) !== LAYOUT) {
+    const layout = layoutOf(database);
+    database.close();
+    throw new PersonError(`the state database ${file} has layout ${String(layout)}; this posternd writes layout ${String(LAYOUT)}`, {
+      hint: 'run the posternd that made it, or move the file away: each device then needs one more round trip',
+    });
+  }
+  const relaxed = openDatabase(file);
+  relaxed.exec('PRAGMA synchronous = OFF');
+
+  const sql = (source: string): StatementSync => database.prepare(source);
+  const meta = sql('SELECT value FROM meta WHERE key = ?');
+  const setMeta = sql('INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value');
+  const freshness = sql('SELECT row, gate_key FROM freshness WHERE device = ?');
+  const setFreshness = sql(
+    'INSERT INTO freshness VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET row = excluded.row, gate_key = excluded.gate_key',
+  );
+  const gateKeys = sql('SELECT device, gate_key FROM freshness');
+  const forget = sql('DELETE FROM freshness WHERE device = ?');
+  const addInvite = sql('INSERT INTO invite VALUES (?, ?, ?, ?, ?, ?, NULL)');
+  const invite = sql('SELECT * FROM invite WHERE id = ?');
+  const invites = sql('SELECT * FROM invite ORDER BY created');
+  const useInvite = sql('UPDATE invite SET used_by = ? WHERE id = ?');
+  const removeUser = sql('DELETE FROM invite WHERE user = ?');
+  const removeExpired = sql('DELETE FROM invite WHERE expires < ?');
+  const putGrant = relaxed.prepare(
+    'INSERT INTO granted VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET ends = excluded.ends, slot = excluded.slot',
+  );
+  const dropGrant = relaxed.prepare('DELETE FROM granted WHERE id = ?');
+  const grants = relaxed.prepare('SELECT * FROM granted ORDER BY created');
+
+  const readInvite = (row: Record<string, unknown>): StoredInvite => ({
+    id: toHex(bytes(row['id'])) as DeviceId,
+    user: text(row['user']),
+    publicKey: bytes(row['public_key']),
+    gateKey: bytes(row['gate_key']),
+    created: integer(row['created']) as UnixMicros,
+    expires: integer(row['expires']) as UnixMicros,
+    usedBy: row['used_by'] === null ? undefined : bytes(row['used_by']),
+  });
+
+  return {
+    stateId: bytes(meta.get('state-id')?.['value']),
+    fresh,
+    freshnessOf(id) {
+      const found = freshness.get(fromHex(id));
+      return found === undefined ? undefined : { row: decodeRow(bytes(found['row'])), gateKey: bytes(found['gate_key']) };
+    },
+    record(id, row, gateKey) {
+      setFreshness.run(fromHex(id), encodeRow(row), gateKey);
+    },
+    gateKeysUsed() {
+      return new Map(
+        gateKeys.all().map((row) => [toHex(bytes(row['device'])) as DeviceId, toHex(bytes(row['gate_key']))] as const),
+      );
+    },
+    forget(id) {
+      forget.run(fromHex(id));
+    },
+    addInvite(it) {
+      addInvite.run(fromHex(it.id), it.user, it.publicKey, it.gateKey, it.created, it.expires);
+    },
+    inviteOf(id) {
+      const found = invite.get(fromHex(id));
+      return found === undefined ? undefined : readInvite(found);
+    },
+    invites: () => invites.all().map(readInvite),
+    useInvite(id, publicKey) {
+      useInvite.run(publicKey, fromHex(id));
+    },
+    removeInvites({ user, expiredBefore }) {
+      let removed = 0;
+      if (user !== undefined) removed += Number(removeUser.run(user).changes);
+      if (expiredBefore !== undefined) removed += Number(removeExpired.run(expiredBefore).changes);
+      return removed;
+    },
+    putGrant(it) {
+      putGrant.run(
+        it.id,
+        it.request,
+        it.device,
+        it.service,
+        it.family,
+        it.address,
+        it.prefix,
+        it.endpoints,
+        it.created,
+        it.ends,
+        it.slot ?? null,
+      );
+    },
+    dropGrant(id) {
+      dropGrant.run(id);
+    },
+    grants() {
+      return grants.all().map((row) => ({
+        id: text(row['id']),
+        request: text(row['request']) as RequestId,
+        device: text(row['device']) as DeviceId,
+        service: text(row['service']) as ServiceName,
+        family: integer(row['family']) === 4 ? 4 : 6,
+        address: bytes(row['address']),
+        prefix: integer(row['prefix']),
+        endpoints: text(row['endpoints']),
+        created: integer(row['created']) as UnixMicros,
+        ends: integer(row['ends']) as UnixMicros,
+        slot: row['slot'] === null ? undefined : integer(row['slot']),
+      }));
+    },
+    setMeta(key, value) {
+      setMeta.run(key, value);
+    },
+    meta(key) {
+      const found = meta.get(key)?.['value'];
+      return found === undefined ? undefined : bytes(found);
+    },
+    [Symbol.dispose]() {
+      relaxed.close();
+      database.close();
+    },
+  };
+}
+
+/** Removes the state database; for tests and for the story of a gate that lost its state. */
+export function removeStore(directory: string): void {
+  for (const suffix of ['', '-wal', '-shm']) rmSync(join(directory, `state.db${suffix}`), { force: true });
+}
