@@ -1,0 +1,229 @@
+/** Everything that the protocol takes from `node:crypto`; no other file imports it. */
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  createSecretKey,
+  decapsulate,
+  diffieHellman,
+  encapsulate,
+  hash,
+  type KeyObject,
+  sign,
+  timingSafeEqual,
+  verify,
+} from 'node:crypto';
+import { sized } from './bytes.ts';
+import type { Brand } from './brand.ts';
+
+/** An X25519 private key. Prints and serialises as nothing. */
+export type X25519Private = Brand<KeyObject, 'X25519Private'>;
+/** An X25519 public key. */
+export type X25519Public = Brand<KeyObject, 'X25519Public'>;
+/** An ML-KEM-768 decapsulation key. Prints and serialises as nothing. */
+export type MlKemPrivate = Brand<KeyObject, 'MlKemPrivate'>;
+/** An ML-KEM-768 encapsulation key. */
+export type MlKemPublic = Brand<KeyObject, 'MlKemPublic'>;
+/** An Ed25519 private key. Prints and serialises as nothing. */
+export type Ed25519Private = Brand<KeyObject, 'Ed25519Private'>;
+/** An Ed25519 public key. */
+export type Ed25519Public = Brand<KeyObject, 'Ed25519Public'>;
+
+/** SHA-256 (FIPS 180-4) of all `parts` in a row: 32 bytes. */
+export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
+  const digest = createHash('sha256');
+  for (const part of parts) digest.update(part);
+  return plain(digest.digest());
+}
+
+/** SHA3-256 (FIPS 202) of all `parts` in a row: 32 bytes. */
+export function sha3(...parts: readonly Uint8Array[]): Uint8Array {
+  const digest = createHash('sha3-256');
+  for (const part of parts) digest.update(part);
+  return plain(digest.digest());
+}
+
+/** The first `size` bytes of SHAKE256 (FIPS 202) of `data`. */
+export function shake256(data: Uint8Array, size: number): Uint8Array {
+  return plain(hash('shake256', data, { outputLength: size, outputEncoding: 'buffer' }));
+}
+
+/** HMAC-SHA256 (RFC 2104) of all `parts` in a row: 32 bytes. */
+export function hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array {
+  const mac = createHmac('sha256', createSecretKey(key));
+  for (const part of parts) mac.update(part);
+  return plain(mac.digest());
+}
+
+/** HKDF-SHA256-Extract (RFC 5869 section 2.2): a pseudorandom key of 32 bytes. */
+export function hkdfExtract(salt: Uint8Array, ...inputs: readonly Uint8Array[]): Uint8Array {
+  return hmacSha256(salt, ...inputs);
+}
+
+/**
+ * HKDF-SHA256-Expand (RFC 5869 section 2.3): `size` bytes.
+ *
+ * @throws RangeError if `size` is not in [1, 8160]
+ */
+export function hkdfExpand(prk: Uint8Array, size: number, ...info: readonly Uint8Array[]): Uint8Array {
+  if (!Number.isInteger(size) || size < 1 || size > 255 * 32) throw new RangeError('hkdf: 1 to 8160 bytes expected');
+  const output = new Uint8Array(size);
+  let block: Uint8Array = new Uint8Array(0);
+  for (let counter = 1, offset = 0; offset < size; counter++, offset += 32) {
+    block = hmacSha256(prk, block, ...info, Uint8Array.of(counter));
+    output.set(block.subarray(0, size - offset), offset);
+  }
+  return output;
+}
+
+/** Whether `a` and `b` are the same bytes; takes the same time wherever they differ. */
+export function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && timingSafeEqual(a, b);
+}
+
+/** `data` XOR the ChaCha20 stream (RFC 8439 section 2.4) of a 32-byte key and a 12-byte nonce, from block `counter` 0. */
+export function chacha20(key: Uint8Array, nonce: Uint8Array, data: Uint8Array): Uint8Array {
+  const iv = new Uint8Array(16);
+  iv.set(sized(nonce, 12, 'chacha20 nonce'), 4);
+  return plain(createCipheriv('chacha20', key, iv).update(data));
+}
+
+/** ChaCha20-Poly1305 (RFC 8439 section 2.8) under a 32-byte key and a 12-byte nonce: ciphertext, then the 16-byte tag. */
+export function aeadSeal(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Uint8Array {
+  const cipher = createCipheriv('chacha20-poly1305', key, nonce, { authTagLength: 16 });
+  cipher.setAAD(aad, { plaintextLength: plaintext.length });
+  const sealed = new Uint8Array(plaintext.length + 16);
+  sealed.set(cipher.update(plaintext));
+  cipher.final();
+  sealed.set(cipher.getAuthTag(), plaintext.length);
+  return sealed;
+}
+
+/** What {@link aeadSeal} sealed, or undefined if key, nonce, `aad` or any byte of `sealed` is another. */
+export function aeadOpen(
+  key: Uint8Array,
+  nonce: Uint8Array,
+  aad: Uint8Array,
+  sealed: Uint8Array,
+): Uint8Array | undefined {
+  if (sealed.length < 16) return undefined;
+  const size = sealed.length - 16;
+  const decipher = createDecipheriv('chacha20-poly1305', key, nonce, { authTagLength: 16 });
+  decipher.setAAD(aad, { plaintextLength: size });
+  decipher.setAuthTag(sealed.subarray(size));
+  const plaintext = decipher.update(sealed.subarray(0, size));
+  try {
+    decipher.final();
+  } catch {
+    return undefined;
+  }
+  return plain(plaintext);
+}
+
+/** The X25519 private key (RFC 7748) of 32 bytes. @throws RangeError on another size */
+export function importX25519Private(secret: Uint8Array): X25519Private {
+  return rawPrivate(sized(secret, 32, 'x25519 private key'), 'x25519', 'raw-private') as X25519Private;
+}
+
+/** The X25519 public key (RFC 7748) of 32 bytes: any are one. @throws RangeError on another size */
+export function importX25519Public(bytes: Uint8Array): X25519Public {
+  return rawPublic(sized(bytes, 32, 'x25519 public key'), 'x25519') as X25519Public;
+}
+
+/** The 32 bytes of the public key that belongs to `secret`. */
+export function x25519PublicOf(secret: X25519Private): Uint8Array {
+  return exportPublic(secret);
+}
+
+/** The 32-byte X25519 shared secret (RFC 7748 section 6.1), or undefined if it is all zero. */
+export function x25519(privateKey: X25519Private, publicKey: X25519Public): Uint8Array | undefined {
+  try {
+    return plain(diffieHellman({ privateKey, publicKey }));
+  } catch {
+    return undefined;
+  }
+}
+
+/** The ML-KEM-768 key pair (FIPS 203 section 7.1) of the 64-byte seed d ‖ z. @throws RangeError on another size */
+export function importMlKemSeed(seed: Uint8Array): MlKemPrivate {
+  return rawPrivate(sized(seed, 64, 'ml-kem-768 seed'), 'ml-kem-768', 'raw-seed') as MlKemPrivate;
+}
+
+/** The ML-KEM-768 encapsulation key of 1,184 bytes. @throws RangeError on another size or if FIPS 203's modulus check fails */
+export function importMlKemPublic(bytes: Uint8Array): MlKemPublic {
+  sized(bytes, 1184, 'ml-kem-768 public key');
+  try {
+    return rawPublic(bytes, 'ml-kem-768') as MlKemPublic;
+  } catch (cause) {
+    throw new RangeError('ml-kem-768 public key: not a valid encapsulation key', { cause });
+  }
+}
+
+/** The 1,184 bytes of the encapsulation key that belongs to `secret`. */
+export function mlKemPublicOf(secret: MlKemPrivate): Uint8Array {
+  return exportPublic(secret);
+}
+
+/** ML-KEM-768 encapsulation (FIPS 203 section 7.2): 1,088 and 32 bytes, with randomness that OpenSSL draws itself. */
+export function mlKemEncapsulate(publicKey: MlKemPublic): { ciphertext: Uint8Array; sharedKey: Uint8Array } {
+  const { ciphertext, sharedKey } = encapsulate(publicKey);
+  return { ciphertext: plain(ciphertext), sharedKey: plain(sharedKey) };
+}
+
+/** ML-KEM-768 decapsulation (FIPS 203 section 7.3): 32 bytes, pseudorandom ones for a wrong ciphertext; undefined if it is not 1,088 long. */
+export function mlKemDecapsulate(privateKey: MlKemPrivate, ciphertext: Uint8Array): Uint8Array | undefined {
+  return ciphertext.length === 1088 ? plain(decapsulate(privateKey, ciphertext)) : undefined;
+}
+
+/** The Ed25519 private key (RFC 8032) of a 32-byte seed. @throws RangeError on another size */
+export function importEd25519Seed(seed: Uint8Array): Ed25519Private {
+  return rawPrivate(sized(seed, 32, 'ed25519 seed'), 'ed25519', 'raw-private') as Ed25519Private;
+}
+
+/** The Ed25519 public key (RFC 8032) of 32 bytes; whether they are a point shows when it verifies. @throws RangeError on another size */
+export function importEd25519Public(bytes: Uint8Array): Ed25519Public {
+  return rawPublic(sized(bytes, 32, 'ed25519 public key'), 'ed25519') as Ed25519Public;
+}
+
+/** The 32 bytes of the public key that belongs to `secret`. */
+export function ed25519PublicOf(secret: Ed25519Private): Uint8Array {
+  return exportPublic(secret);
+}
+
+/** The 64-byte Ed25519 signature (RFC 8032 section 5.1.6) of `message`. */
+export function ed25519Sign(secret: Ed25519Private, message: Uint8Array): Uint8Array {
+  return plain(sign(null, message, secret));
+}
+
+/** Whether `signature` is one of `message` by the key (RFC 8032 section 5.1.7). */
+export function ed25519Verify(publicKey: Ed25519Public, message: Uint8Array, signature: Uint8Array): boolean {
+  try {
+    return verify(null, message, publicKey, signature);
+  } catch {
+    return false;
+  }
+}
+
+function rawPrivate(key: Uint8Array, asymmetricKeyType: string, format: 'raw-private' | 'raw-seed'): KeyObject {
+  return createPrivateKey({ key: Buffer.from(key), format, asymmetricKeyType } as Parameters<
+    typeof createPrivateKey
+  >[0]);
+}
+
+function rawPublic(key: Uint8Array, asymmetricKeyType: string): KeyObject {
+  return createPublicKey({ key: Buffer.from(key), format: 'raw-public', asymmetricKeyType } as Parameters<
+    typeof createPublicKey
+  >[0]);
+}
+
+function exportPublic(secret: KeyObject): Uint8Array {
+  return plain(createPublicKey(secret).export({ format: 'raw-public' }));
+}
+
+/** The same bytes as no Buffer: whose `slice` would share memory, and which compares unequal to a Uint8Array in tests. */
+function plain(buffer: Buffer): Uint8Array {
+  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length);
+}
