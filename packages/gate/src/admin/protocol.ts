@@ -221,7 +221,10 @@ export interface AdminCommands {
     readonly arguments: { readonly service?: string | undefined; readonly evidence: AncestryEvidence };
     readonly value: ConfirmValue;
   };
-  readonly unprotect: { readonly arguments: { readonly service: string }; readonly value: { readonly service: string } };
+  readonly unprotect: {
+    readonly arguments: { readonly service: string };
+    readonly value: { readonly service: string };
+  };
   readonly reload: { readonly arguments: NoArguments; readonly value: ReloadValue };
 }
 

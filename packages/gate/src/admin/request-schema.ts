@@ -49,7 +49,10 @@ const schemas = {
 
 const envelope = v.strictObject({ command: v.string(), arguments: v.optional(v.unknown()) });
 
-function refuse(message: string, hint = 'the command and the daemon may be of different versions: restart posternd'): never {
+function refuse(
+  message: string,
+  hint = 'the command and the daemon may be of different versions: restart posternd',
+): never {
   throw new PersonError(message, { hint, exitCode: EXIT.usage });
 }
 
