@@ -1,0 +1,122 @@
+/** A real OpenSSH server in a namespace, with throw-away keys, from the unpacked package under `.tools/` or from the system. */
+import { execFileSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { Namespace } from './namespace.ts';
+
+const ROOT = resolve(import.meta.dirname, '../../..');
+
+/** Path of the sshd program; script/bootstrap unpacks it. */
+export function sshdProgram(): string {
+  const candidates = [join(ROOT, '.tools/openssh-server/usr/sbin/sshd'), '/usr/sbin/sshd'];
+  const found = candidates.find((path) => existsSync(path));
+  if (found === undefined) throw new Error(`no sshd at ${candidates.join(' or ')}: run script/bootstrap test`);
+  return found;
+}
+
+/** A running sshd. Its keys are made for this one run and are removed with it. */
+export class Sshd implements AsyncDisposable {
+  readonly port: number;
+  /** Arguments for `ssh` that use the throw-away keys and no configuration of the user's. */
+  readonly clientArguments: readonly string[];
+  readonly #directory: string;
+  readonly #process: ChildProcess;
+
+  private constructor(port: number, clientArguments: readonly string[], directory: string, child: ChildProcess) {
+    this.port = port;
+    this.clientArguments = clientArguments;
+    this.#directory = directory;
+    this.#process = child;
+  }
+
+  /** Starts sshd on `port`; resolves when it listens. */
+  static async start(namespace: Namespace, port = 22): Promise<Sshd> {
+    const directory = mkdtempSync(join(tmpdir(), 'postern-sshd-'));
+    chmodSync(directory, 0o755);
+    const at = (name: string): string => join(directory, name);
+    for (const name of ['host', 'client']) execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', at(name), '-C', 'throw-away']);
+    const authorized = at('authorized_keys');
+    writeFileSync(authorized, readFileSync(at('client.pub')));
+    // The unpacked package made no user for privilege separation; this one exists only in sshd's own mount namespace.
+    const passwd = readFileSync('/etc/passwd', 'utf8');
+    writeFileSync(at('passwd'), /^sshd:/m.test(passwd) ? passwd : `${passwd}sshd:x:65533:65534::/run/sshd:/usr/sbin/nologin\n`);
+    writeFileSync(
+      at('sshd_config'),
+      [
+        `Port ${String(port)}`,
+        `HostKey ${at('host')}`,
+        `AuthorizedKeysFile ${authorized}`,
+        'PidFile none',
+        'StrictModes no',
+        'UsePAM no',
+        'PermitRootLogin prohibit-password',
+        'PasswordAuthentication no',
+        'KbdInteractiveAuthentication no',
+        'UseDNS no',
+        'PrintMotd no',
+        'PrintLastLog no',
+        '',
+      ]
+        .join('\n'),
+    );
+    const shell = `mount --bind ${at('passwd')} /etc/passwd && mount -t tmpfs tmpfs /run && mkdir -m 755 /run/sshd && exec ${sshdProgram()} -D -e -f ${at('sshd_config')}`;
+    const child = namespace.spawn('unshare', ['--mount', '--propagation', 'private', 'sh', '-c', shell], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let said = '';
+    child.stderr?.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-4096)));
+    const clientArguments = [
+      '-F',
+      'none',
+      '-i',
+      at('client'),
+      '-o',
+      `UserKnownHostsFile=${at('known_hosts')}`,
+      '-o',
+      'StrictHostKeyChecking=accept-new',
+      '-o',
+      'IdentitiesOnly=yes',
+      '-o',
+      'BatchMode=yes',
+      '-o',
+      'LogLevel=ERROR',
+      '-o',
+      'ConnectTimeout=5',
+      '-p',
+      String(port),
+      '-l',
+      'root',
+    ];
+    const self = new Sshd(port, clientArguments, directory, child);
+    const deadline = Date.now() + 10_000;
+    while (!listening(namespace, port)) {
+      if (child.exitCode !== null || Date.now() > deadline) {
+        await self[Symbol.asyncDispose]();
+        throw new Error(`sshd did not start: ${said.trim()}`);
+      }
+      await new Promise((done) => setTimeout(done, 20));
+    }
+    return self;
+  }
+
+  /** Process id of the listening server. */
+  get pid(): number {
+    return this.#process.pid ?? 0;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#process.exitCode === null && this.#process.signalCode === null) {
+      this.#process.kill('SIGTERM');
+      await once(this.#process, 'exit');
+    }
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+}
+
+function listening(namespace: Namespace, port: number): boolean {
+  const hex = port.toString(16).toUpperCase().padStart(4, '0');
+  const tables = namespace.run('cat', ['/proc/net/tcp', '/proc/net/tcp6']);
+  return tables.split('\n').some((line) => line.includes(`:${hex} `) && / 0A /.test(line));
+}
