@@ -1,6 +1,7 @@
 import type { UnixMicros } from './brand.ts';
 import { ascii, sized, writeU32 } from './bytes.ts';
 import { hkdfExpand, hkdfExtract } from './crypto.ts';
+import { secret } from './secret.ts';
 
 /** Length of an epoch in microseconds: 8,192 seconds. */
 export const EPOCH_MICROS = 8_192_000_000;
@@ -47,8 +48,8 @@ export function deriveEpochKeys(gateKey: Uint8Array, epoch: number): EpochKeys {
   const number = new Uint8Array(4);
   writeU32(number, 0, epoch);
   return {
-    tag: hkdfExpand(prk, 8, TAG, number),
-    mask: hkdfExpand(prk, 32, MASK, number),
-    mac: hkdfExpand(prk, 32, MAC, number),
+    tag: secret(hkdfExpand(prk, 8, TAG, number)),
+    mask: secret(hkdfExpand(prk, 32, MASK, number)),
+    mac: secret(hkdfExpand(prk, 32, MAC, number)),
   };
 }

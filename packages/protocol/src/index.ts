@@ -1,8 +1,10 @@
+export * from './address.ts';
 export * from './brand.ts';
 export { concat, fromHex, readU16, readU32, readU64, toHex, writeU16, writeU32, writeU64 } from './bytes.ts';
 export { aeadOpen, aeadSeal, chacha20, equal, hkdfExpand, hkdfExtract, hmacSha256, sha256 } from './crypto.ts';
 export * from './device-key.ts';
 export * from './epoch.ts';
+export * from './freshness.ts';
 export {
   importStaticPrivate,
   importStaticPublic,
@@ -11,12 +13,16 @@ export {
   type StaticPublic,
 } from './gate-static.ts';
 export { halfSipHash24 } from './halfsiphash.ts';
+export * from './invite.ts';
 export * from './layout.ts';
 export * from './open.ts';
+export * from './policy.ts';
 export type { Random } from './random.ts';
 export * from './receipt.ts';
 export * from './refusal.ts';
 export * from './result.ts';
 export { type SealedRequest, type SealInput, sealRequest } from './seal.ts';
+export * from './secret.ts';
+export * from './sender.ts';
 export * from './statement.ts';
 export { type VerifyInput, verifyStatement } from './verify.ts';

@@ -9,6 +9,7 @@ import { ENC_SIZE, PACKET, STATEMENT, type Suite } from './layout.ts';
 import type { Refusal } from './refusal.ts';
 import { accept, refuse, type Result } from './result.ts';
 import { RECEIPT_LABEL } from './seal.ts';
+import { secret } from './secret.ts';
 import { decodeStatement, type Statement } from './statement.ts';
 
 /** A gate's static private keys by suite. */
@@ -104,7 +105,7 @@ export function unsealUnmasked(unmasked: Unmasked, statics: Statics): Result<Uns
     nonce,
     encHash: sha256(enc),
     mac,
-    receiptKey: exportSecret(context, RECEIPT_LABEL, 32),
+    receiptKey: secret(exportSecret(context, RECEIPT_LABEL, 32)),
   });
 }
 

@@ -2,6 +2,7 @@ import type { UnixMicros } from './brand.ts';
 import { concat, copyOf, isZero, readU32, readU64, sized, writeU32, writeU64 } from './bytes.ts';
 import { aeadOpen, aeadSeal } from './crypto.ts';
 import { RECEIPT } from './layout.ts';
+import { secret } from './secret.ts';
 
 /** What became of a recorded request; on the wire 0 to 4 in this order. */
 export const RECEIPT_STATUSES = ['ok', 'clock', 'resync', 'not-permitted', 'failed'] as const;
@@ -64,6 +65,6 @@ export function openReceipt(receiptKey: Uint8Array, mac: Uint8Array, bytes: Uint
     stateId: copyOf(plaintext, RECEIPT.stateId, RECEIPT.nextKey),
     nextKey: isZero(plaintext, RECEIPT.nextKey, RECEIPT.padding)
       ? undefined
-      : copyOf(plaintext, RECEIPT.nextKey, RECEIPT.padding),
+      : secret(copyOf(plaintext, RECEIPT.nextKey, RECEIPT.padding)),
   };
 }

@@ -8,6 +8,7 @@ import { halfSipHash24 } from './halfsiphash.ts';
 import { contextOf, type Encapsulated, exportSecret, seal } from './hpke.ts';
 import { ENC_SIZE, PACKET, STATEMENT } from './layout.ts';
 import type { Random } from './random.ts';
+import { secret } from './secret.ts';
 import { encodeStatement, type Statement } from './statement.ts';
 import { signedMessage } from './verify.ts';
 
@@ -68,5 +69,5 @@ export function sealEncapsulated(
   packet.set(mask(keys.mask, nonce, concat(Uint8Array.of(suite), enc, sealed)), PACKET.suite);
   const mac = macOf(packet, keys.mac);
   packet.set(mac, size - PACKET.macSize);
-  return { packet, mac, receiptKey: exportSecret(context, RECEIPT_LABEL, 32) };
+  return { packet, mac, receiptKey: secret(exportSecret(context, RECEIPT_LABEL, 32)) };
 }

@@ -1,0 +1,28 @@
+const INSPECT = Symbol.for('nodejs.util.inspect.custom');
+
+/**
+ * Bytes that no log, message or JSON shows: an ordinary Uint8Array that prints as `[secret, 32 bytes]` wherever it is turned into
+ * text as a whole. What is cut out of it is secret too.
+ */
+export class SecretBytes extends Uint8Array {
+  override toString(): string {
+    return `[secret, ${this.length} bytes]`;
+  }
+
+  override toLocaleString(): string {
+    return this.toString();
+  }
+
+  toJSON(): string {
+    return this.toString();
+  }
+
+  [INSPECT](): string {
+    return this.toString();
+  }
+}
+
+/** The same memory as {@link SecretBytes}. */
+export function secret(bytes: Uint8Array): SecretBytes {
+  return new SecretBytes(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length);
+}
