@@ -1,26 +1,24 @@
 /**
- * The device's side of freshness: which era and time its next request carries, and what a receipt teaches it. Pure and without
- * a clock; the caller keeps the state in a file, holds a lock while it calls {@link nextRequest}, and makes the new state durable
+ * The device's side of freshness: which era and time its next request carries, and what a receipt teaches it. Pure and without a
+ * clock; the caller keeps the state in a file, holds a lock while it calls {@link nextRequest}, and makes the new state durable
  * before the packet leaves.
  *
- * Three eras matter. `heard` is the last that a receipt told: the gate's row is there or further. `era` is where a knock begins.
- * `high` is the highest that was sent, answered or not. For a device that lost nothing the gate's row is never beyond `high` + 1 (it
- * is there after a request from a fast clock of which the receipt was lost), so that the first three tries `era`, `high`,
- * `high` + 1 reach it; and as nothing beyond `heard` + 1,024 is ever sent, the device cannot run away from the gate.
+ * Every request lies after all before it, in (era, time); so what a device did last holds, and what was delayed on the way does not
+ * undo it. For a device that lost nothing, the gate's era is at most one ahead of the device's: that is after a request from a fast clock
+ * whose receipt was lost. So the third try, one era on, is heard; more tries look for the era of a gate that a device
+ * restored from an old backup has forgotten.
  */
 import { MICROS_PER_SECOND, type UnixMicros } from './brand.ts';
 import { ERA_AHEAD, ERA_MAX, REORDER } from './freshness.ts';
 
 /** What a device remembers of one gate. */
 export interface SenderState {
-  /** Era in which the next knock begins. */
+  /** Era of the last request, u32. */
   readonly era: number;
-  /** Highest era sent since, answered or not. */
-  readonly high: number;
-  /** Highest era that a receipt told; 0 at first. */
-  readonly heard: number;
-  /** Newest time sent in `era` or later, Unix µs; 0 if none. */
+  /** Newest time sent in that era, Unix µs; 0 if none. */
   readonly last: UnixMicros;
+  /** Highest era that a receipt told; 0 at first. The gate's is there or further. */
+  readonly heard: number;
   /** What to add to the own clock to have the gate's, in microseconds. */
   readonly offset: number;
   /** The gate's state id, 8 bytes, from the invite or the last receipt. */
@@ -49,54 +47,58 @@ export interface NextRequest {
 /** A round trip that took longer says too little about the gate's clock, in microseconds. */
 export const LEARNABLE_ROUND_TRIP: number = 30 * MICROS_PER_SECOND;
 
-/** The state of a device that has not sent anything yet: from an invite, or for its new device key. */
+/** Clocks beyond the year 2220 are cut to it, so that times can still be counted up from there and stay below 2^53. */
+const CLOCK_MAX = 2 ** 53 - 2 ** 50;
+
+/** The state of a device that has not sent anything yet, from what its invite says. */
 export function firstState(stateId: Uint8Array, gateKey: Uint8Array): SenderState {
-  return { era: 0, high: 0, heard: 0, last: 0 as UnixMicros, offset: 0, stateId, gateKey };
+  return { era: 0, last: 0 as UnixMicros, heard: 0, offset: 0, stateId, gateKey };
 }
 
 /**
- * Era and time of the next packet of a knock. `ownClock` is the device's clock, Unix µs; `attempt` counts the packets of this
- * knock from 1, each after silence. The result's state must be durable before the packet leaves.
+ * Era and time of the next packet. `ownClock` is the device's clock, Unix µs; `attempt` is 1 for the first packet of a knock and for
+ * one that follows a receipt, and counts up with every packet that follows silence.
  */
 export function nextRequest(state: SenderState, ownClock: UnixMicros, attempt: number): NextRequest {
   const clock = estimate(state, ownClock, attempt);
+  // What is kept stays within what the gate hears, however long nobody answers; what is sent may look further.
   const limit = Math.min(state.heard + ERA_AHEAD, ERA_MAX);
-  let { era, high, last } = state;
-  if (clock + REORDER < last && high < limit) {
-    // The clock went back: a time behind `last` counts in a new era only.
-    era = high = high + 1;
-    last = 0 as UnixMicros;
-  }
-  const chosen = attempt <= 1 ? era : attempt === 2 ? high : Math.min(high + 2 ** Math.min(attempt - 3, 10), limit);
-  high = Math.max(high, chosen);
+  let era = state.era;
+  if (attempt >= 3) era = Math.min(era + 2 ** Math.min(attempt - 3, 9), ERA_MAX);
+  // The clock went back: a time behind `last` counts in a new era only.
+  else if (clock < state.last - REORDER && era < limit) era++;
+  const kept = Math.max(state.era, Math.min(era, limit));
+  const last = kept > state.era ? 0 : state.last;
   const time = Math.max(clock, last + 1) as UnixMicros;
-  return { state: { ...state, era, high, last: time }, era: chosen, time, clock };
+  return { state: { ...state, era: kept, last: time }, era, time, clock };
 }
 
 /**
- * What a receipt teaches: era, state id, the next gate key, and the gate's clock. `sent` and `received` are the device's clock
- * when the request left and when its receipt came, Unix µs. The offset stays as it is while it agrees with what was seen.
+ * What a receipt teaches: era, state id, the next gate key, and the gate's clock. `sent` and `received` are the device's clock when the
+ * request left and when its receipt came, Unix µs. The offset stays as it is while it agrees with what was seen.
  */
 export function learn(state: SenderState, receipt: SenderReceipt, sent: UnixMicros, received: UnixMicros): SenderState {
+  const ahead = receipt.era > state.era;
   return {
-    era: Math.max(state.era, receipt.era),
-    high: Math.max(state.high, receipt.era),
+    era: ahead ? receipt.era : state.era,
+    last: ahead ? (0 as UnixMicros) : state.last,
     heard: Math.max(state.heard, receipt.era),
-    // The gate opened an era in which nothing was sent: its times start anew.
-    last: receipt.era > state.high ? (0 as UnixMicros) : state.last,
     offset: learnOffset(state.offset, receipt.now, sent, received),
     stateId: receipt.stateId,
     gateKey: receipt.nextKey ?? state.gateKey,
   };
 }
 
-/** Every second try from the fourth on trusts the device's clock alone: it may have been set right since the offset was learned. */
+/**
+ * Every second try from the fourth on trusts the device's clock alone: if it was set right after the offset was learned, the
+ * sum can be so far off that the gate does not even hear it.
+ */
 function estimate(state: SenderState, ownClock: UnixMicros, attempt: number): UnixMicros {
   const offset = attempt >= 4 && attempt % 2 === 0 ? 0 : state.offset;
-  return Math.min(Math.max(0, ownClock + offset), Number.MAX_SAFE_INTEGER) as UnixMicros;
+  return Math.min(Math.max(1, ownClock + offset), CLOCK_MAX) as UnixMicros;
 }
 
-/** The gate read its clock between `sent` and `received`. A clock that was set in between leaves only the latter. */
+/** The gate read its clock between `sent` and `received`. If the device's clock was set back in between, only the latter counts. */
 function learnOffset(offset: number, now: UnixMicros, sent: UnixMicros, received: UnixMicros): number {
   if (received - sent > LEARNABLE_ROUND_TRIP) return offset;
   const least = now - received;
