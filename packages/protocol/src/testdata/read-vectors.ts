@@ -1,0 +1,11 @@
+import { readFileSync } from 'node:fs';
+
+/** For tests only: the path of a file in `vectors/` at the root of the repository. */
+export function vectorPath(name: string): URL {
+  return new URL(`../../../../vectors/${name}`, import.meta.url);
+}
+
+/** For tests only: what a file in `vectors/` holds, as the type that the caller knows it to have. */
+export function readVectors<T>(name: string): T {
+  return JSON.parse(readFileSync(vectorPath(name), 'utf8')) as T;
+}
