@@ -1,0 +1,132 @@
+/** A real gate for tests: posternd in a namespace, with its files in a directory of its own under the temporary directory. */
+import { spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import process from 'node:process';
+import type { Namespace } from './namespace.ts';
+
+const ROOT = resolve(import.meta.dirname, '../../..');
+
+/** Program and leading arguments of `posternd` and `postern` from this checkout. */
+export const PROGRAMS = {
+  posternd: [process.execPath, '--conditions=source', join(ROOT, 'packages/gate/src/main.ts')],
+  postern: [process.execPath, '--conditions=source', join(ROOT, 'packages/client/src/main.ts')],
+} as const;
+
+/** What a program printed and how it ended. */
+export interface Ran {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Runs one of our programs in a namespace to its end. */
+export function runProgramIn(
+  namespace: Namespace,
+  name: keyof typeof PROGRAMS,
+  args: readonly string[],
+  options: { input?: string; environment?: Readonly<Record<string, string>> } = {},
+): Ran {
+  const ran = spawnSync('ip', ['netns', 'exec', namespace.name, ...PROGRAMS[name], ...args], {
+    encoding: 'utf8',
+    input: options.input ?? '',
+    env: { ...process.env, ...options.environment },
+    timeout: 60_000,
+  });
+  return { code: ran.status ?? -1, out: ran.stdout, err: ran.stderr };
+}
+
+/** Files and process of one gate. The process may be killed and started again on the same files. */
+export class GateFiles implements AsyncDisposable {
+  readonly directory: string;
+  readonly config: string;
+  readonly namespace: Namespace;
+  /** What the daemon wrote to its log, all starts together. */
+  log = '';
+  #process: ChildProcess | undefined;
+
+  constructor(namespace: Namespace) {
+    this.namespace = namespace;
+    this.directory = mkdtempSync(join(tmpdir(), 'postern-gate-'));
+    chmodSync(this.directory, 0o700);
+    this.config = join(this.directory, 'posternd.toml');
+  }
+
+  /** Process id of the monitor. */
+  get pid(): number {
+    return this.#process?.pid ?? 0;
+  }
+
+  /** Process ids of the sentry: the monitor's children. */
+  sentryPids(): number[] {
+    try {
+      const text = readFileSync(`/proc/${String(this.pid)}/task/${String(this.pid)}/children`, 'utf8');
+      return text.split(' ').filter(Boolean).map(Number);
+    } catch {
+      return [];
+    }
+  }
+
+  /** Runs an admin command of this gate; `--config` is added. */
+  command(...args: string[]): Ran {
+    return runProgramIn(this.namespace, 'posternd', [...args, '--config', this.config]);
+  }
+
+  /** The value of an admin command with `--json`; throws with what it printed when it fails. */
+  json(...args: string[]): unknown {
+    const ran = this.command(...args, '--json');
+    if (ran.code !== 0) throw new Error(`posternd ${args.join(' ')}: ${ran.err}${ran.out}`);
+    return JSON.parse(ran.out);
+  }
+
+  /** Starts `posternd run`; resolves when it is ready. */
+  async start(extra: readonly string[] = []): Promise<void> {
+    const [program, ...rest] = PROGRAMS.posternd;
+    const child = this.namespace.spawn(program, [...rest, 'run', '--config', this.config, ...extra], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    this.#process = child;
+    const from = this.log.length;
+    const ready = Promise.withResolvers<undefined>();
+    const timer = setTimeout(() => {
+      ready.reject(new Error(`posternd was not ready within 20 s:\n${this.log.slice(from)}`));
+    }, 20_000);
+    child.stderr?.on('data', (chunk: Buffer) => {
+      this.log += chunk.toString();
+      if (/^posternd: ready /m.test(this.log.slice(from))) ready.resolve(undefined);
+    });
+    child.once('exit', (code) => {
+      ready.reject(new Error(`posternd ended with ${String(code)}:\n${this.log.slice(from)}`));
+    });
+    try {
+      await ready.promise;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Ends the daemon with a signal and waits until it is gone. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    const child = this.#process;
+    this.#process = undefined;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    child.kill(signal);
+    await once(child, 'exit');
+  }
+
+  /** Memory of both processes that nobody shares, in MB (proportional set size). */
+  memory(): number {
+    return [this.pid, ...this.sentryPids()].reduce((sum, pid) => {
+      const found = /^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${String(pid)}/smaps_rollup`, 'utf8'));
+      return sum + Number(found?.[1] ?? 0) / 1024;
+    }, 0);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+    if (existsSync(this.directory)) rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
