@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { Budget, type Rate } from './budget.ts';
+
+/** Two plain token buckets that forget nobody. */
+class NaiveBudget {
+  readonly #total: Rate;
+  readonly #prefix: Rate;
+  readonly #tokens = new Map<string, { tokens: number; then: number }>();
+
+  constructor(total: Rate, prefix: Rate) {
+    this.#total = total;
+    this.#prefix = prefix;
+  }
+
+  take(prefix: string, now: number): boolean {
+    const total = this.#refill('total', this.#total, now);
+    const own = this.#refill(`prefix ${prefix}`, this.#prefix, now);
+    if (total.tokens < 1 || own.tokens < 1) return false;
+    total.tokens -= 1;
+    own.tokens -= 1;
+    return true;
+  }
+
+  #refill(name: string, { burst, rate }: Rate, now: number): { tokens: number; then: number } {
+    const bucket = this.#tokens.get(name) ?? { tokens: burst, then: now };
+    bucket.tokens = Math.min(burst, bucket.tokens + ((now - bucket.then) * rate) / 1_000_000);
+    bucket.then = now;
+    this.#tokens.set(name, bucket);
+    return bucket;
+  }
+}
+
+// Powers of two, so that neither side rounds.
+const rate = fc.record({ burst: fc.integer({ min: 1, max: 6 }), rate: fc.constantFrom(1, 2, 4, 8) });
+const second = 1_000_000;
+const events = fc.array(
+  fc.tuple(
+    fc.nat(12).map(String),
+    fc.nat(40).map((step) => (step * second) / 32),
+  ),
+  { maxLength: 300 },
+);
+
+test('it gives what two plain token buckets give, and forgets nobody who still owes', () => {
+  fc.assert(
+    fc.property(rate, rate, events, (total, prefix, takes) => {
+      const budget = new Budget(total, prefix);
+      const naive = new NaiveBudget(total, prefix);
+      let now = 1_795_000_000 * second;
+      for (const [name, step] of takes) {
+        now += step;
+        assert.equal(budget.take(name, now), naive.take(name, now));
+        assert.ok(budget.size <= budget.capacity);
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('a million prefixes take no more memory than the rate admits', () => {
+  const budget = new Budget({ burst: 64, rate: 64 }, { burst: 8, rate: 8 });
+  for (let index = 0; index < 1_000_000; index++) budget.take(String(index), 1_000_000 + index * 100);
+  assert.ok(budget.size <= budget.capacity);
+});
+
+test('a prefix that used up its ration takes nothing from the others', () => {
+  const budget = new Budget({ burst: 100, rate: 100 }, { burst: 10, rate: 10 });
+  const now = 1_000_000_000;
+  for (let index = 0; index < 10_000; index++) budget.take('loud', now);
+  assert.ok(!budget.take('loud', now));
+  assert.ok(budget.take('quiet', now));
+});
+
+test('a clock that goes back locks nobody out', () => {
+  const budget = new Budget({ burst: 1, rate: 1 }, { burst: 1, rate: 1 });
+  assert.ok(budget.take('a', 9_000_000_000));
+  assert.ok(!budget.take('a', 9_000_000_000));
+  assert.ok(budget.take('a', 1_000_000));
+});

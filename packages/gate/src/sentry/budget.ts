@@ -1,0 +1,80 @@
+/** A rate with a burst: `burst` at once, then `rate` a second. */
+export interface Rate {
+  readonly burst: number;
+  readonly rate: number;
+}
+
+/**
+ * Rations public-key work: for everybody together, and for each prefix of sources. Whoever exceeds the ration of its prefix takes nothing
+ * from the others'. Every call costs the same however many prefixes there are, and memory is bounded without ever forgetting
+ * somebody who still owes: a prefix that rested for `prefix.burst / prefix.rate` seconds owes nothing, and in that time the ration for
+ * everybody admits fewer prefixes than there is room for.
+ *
+ * Each bucket is one number, the time at which it is full again (GCRA: ITU-T I.371, "theoretical arrival time").
+ */
+export class Budget {
+  /** The most prefixes that are remembered. */
+  readonly capacity: number;
+  readonly #total: Bucket;
+  readonly #prefix: Bucket;
+  /** Time at which the bucket is full again, by prefix; the longest unused first. */
+  readonly #full = new Map<string, number>();
+  #totalFull = 0;
+  #last = 0;
+
+  constructor(total: Rate, prefix: Rate) {
+    this.#total = bucketOf(total);
+    this.#prefix = bucketOf(prefix);
+    this.capacity = Math.ceil(total.burst + (total.rate * prefix.burst) / prefix.rate) + 1;
+  }
+
+  /** How many prefixes are remembered. */
+  get size(): number {
+    return this.#full.size;
+  }
+
+  /** Takes one unit for `prefix` at `now` (microseconds). False, and nothing taken, when there is none left. */
+  take(prefix: string, now: number): boolean {
+    if (now < this.#last) this.#forget();
+    this.#last = now;
+    const total = after(this.#totalFull, this.#total, now);
+    const own = after(this.#full.get(prefix) ?? 0, this.#prefix, now);
+    if (total === undefined || own === undefined) return false;
+    this.#totalFull = total;
+    this.#full.delete(prefix);
+    if (this.#full.size === this.capacity) this.#forgetOldest();
+    this.#full.set(prefix, own);
+    return true;
+  }
+
+  /** The clock went back: what was counted against the old one would lock everybody out until it is that time again. */
+  #forget(): void {
+    this.#totalFull = 0;
+    this.#full.clear();
+  }
+
+  #forgetOldest(): void {
+    for (const prefix of this.#full.keys()) {
+      this.#full.delete(prefix);
+      return;
+    }
+  }
+}
+
+interface Bucket {
+  /** Microseconds that one unit takes to come back. */
+  readonly interval: number;
+  /** How far in the future the bucket may be full again, in microseconds, before a unit is taken. */
+  readonly limit: number;
+}
+
+function bucketOf({ burst, rate }: Rate): Bucket {
+  const interval = 1_000_000 / rate;
+  return { interval, limit: (burst - 1) * interval };
+}
+
+/** When the bucket is full again if a unit is taken now; undefined if there is none. */
+function after(full: number, { interval, limit }: Bucket, now: number): number | undefined {
+  const start = Math.max(full, now);
+  return start - now > limit ? undefined : start + interval;
+}
