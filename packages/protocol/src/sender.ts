@@ -9,7 +9,7 @@
  * restored from an old backup has forgotten.
  */
 import { MICROS_PER_SECOND, type UnixMicros } from './brand.ts';
-import { ERA_AHEAD, ERA_MAX, REORDER } from './freshness.ts';
+import { ERA_MAX, REORDER } from './freshness.ts';
 
 /** What a device remembers of one gate. */
 export interface SenderState {
@@ -44,6 +44,12 @@ export interface NextRequest {
   readonly clock: UnixMicros;
 }
 
+/**
+ * How far ahead of the last receipt a device keeps its era when nobody answers: half of what the gate hears, so that it is heard
+ * also by a gate that lost its state and was then played one of the device's older packets.
+ */
+export const KEPT_AHEAD = 512;
+
 /** A round trip that took longer says too little about the gate's clock, in microseconds. */
 export const LEARNABLE_ROUND_TRIP: number = 30 * MICROS_PER_SECOND;
 
@@ -62,7 +68,7 @@ export function firstState(stateId: Uint8Array, gateKey: Uint8Array): SenderStat
 export function nextRequest(state: SenderState, ownClock: UnixMicros, attempt: number): NextRequest {
   const clock = estimate(state, ownClock, attempt);
   // What is kept stays within what the gate hears, however long nobody answers; what is sent may look further.
-  const limit = Math.min(state.heard + ERA_AHEAD, ERA_MAX);
+  const limit = Math.min(state.heard + KEPT_AHEAD, ERA_MAX);
   let era = state.era;
   if (attempt >= 3) era = Math.min(era + 2 ** Math.min(attempt - 3, 9), ERA_MAX);
   // The clock went back: a time behind `last` counts in a new era only.
@@ -74,14 +80,23 @@ export function nextRequest(state: SenderState, ownClock: UnixMicros, attempt: n
 }
 
 /**
- * What a receipt teaches: era, state id, the next gate key, and the gate's clock. `sent` and `received` are the device's clock when the
- * request left and when its receipt came, Unix µs. The offset stays as it is while it agrees with what was seen.
+ * What a receipt teaches: era, state id, the next gate key, and the gate's clock. `request` is what it answers (a {@link NextRequest});
+ * `sent` and `received` are the device's clock when the request left and when its receipt came, Unix µs. The offset stays as
+ * it is while it agrees with what was seen.
  */
-export function learn(state: SenderState, receipt: SenderReceipt, sent: UnixMicros, received: UnixMicros): SenderState {
+export function learn(
+  state: SenderState,
+  receipt: SenderReceipt,
+  request: { readonly era: number; readonly time: UnixMicros },
+  sent: UnixMicros,
+  received: UnixMicros,
+): SenderState {
   const ahead = receipt.era > state.era;
+  // In an era that the gate opened itself, times start anew.
+  const last = receipt.era === request.era ? request.time : (0 as UnixMicros);
   return {
     era: ahead ? receipt.era : state.era,
-    last: ahead ? (0 as UnixMicros) : state.last,
+    last: ahead ? last : state.last,
     heard: Math.max(state.heard, receipt.era),
     offset: learnOffset(state.offset, receipt.now, sent, received),
     stateId: receipt.stateId,
