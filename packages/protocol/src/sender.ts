@@ -80,16 +80,16 @@ export function nextRequest(state: SenderState, ownClock: UnixMicros, attempt: n
 }
 
 /**
- * What a receipt teaches: era, state id, the next gate key, and the gate's clock. `request` is what it answers (a {@link NextRequest});
- * `sent` and `received` are the device's clock when the request left and when its receipt came, Unix µs. The offset stays as
+ * What a receipt teaches: era, state id, the next gate key, and the gate's clock. `sent` and `received` are the device's clock when the
+ * request left and when its receipt came, Unix µs; `request` is what it answers (a {@link NextRequest}). The offset stays as
  * it is while it agrees with what was seen.
  */
 export function learn(
   state: SenderState,
   receipt: SenderReceipt,
-  request: { readonly era: number; readonly time: UnixMicros },
   sent: UnixMicros,
   received: UnixMicros,
+  request: { readonly era: number; readonly time: UnixMicros },
 ): SenderState {
   const ahead = receipt.era > state.era;
   // In an era that the gate opened itself, times start anew.
