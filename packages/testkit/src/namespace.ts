@@ -71,9 +71,22 @@ export class Namespace implements Disposable {
       for (const address of addresses) {
         namespace.run('ip', ['address', 'add', address, 'dev', device, ...(address.includes(':') ? ['nodad'] : [])]);
       }
+      // no duplicate address detection: it would keep the link's own address back for a second or two
+      namespace.run('sh', ['-c', `echo 0 > /proc/sys/net/ipv6/conf/${device}/accept_dad`]);
       namespace.run('ip', ['link', 'set', device, 'up']);
     }
+    this.#awaitIpv6(a);
+    other.#awaitIpv6(b);
     return { here: a, there: b };
+  }
+
+  /** Until the kernel has the multicast route of a device it drops neighbour solicitations there. */
+  #awaitIpv6(device: string): void {
+    const deadline = Date.now() + 5_000;
+    while (!this.run('ip', ['-6', 'route', 'show', 'table', 'local', 'dev', device]).includes('multicast ff00::/8')) {
+      if (Date.now() > deadline) return;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+    }
   }
 
   /** Ends the processes that live in the namespace and removes it. */
