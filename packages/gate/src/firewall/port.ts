@@ -22,6 +22,9 @@ export interface Source {
 /** A new connection that is admitted once needs a place of its own, so that several can be armed for one source at once. */
 export const ONCE_SLOTS = 32;
 
+/** The longest that a place can be armed, in seconds: one day. */
+export const ONCE_SECONDS = 86_400;
+
 /**
  * One element-wise change. `id` is the grant's 16 hexadecimal digits and the element's only comment.
  * - `set`: source may start any number of connections to endpoint for `seconds`; replaces what is there.

@@ -1,0 +1,44 @@
+import { existsSync, readFileSync } from 'node:fs';
+import type { Flow } from './port.ts';
+
+/**
+ * States in which a connection lives on (include/net/tcp_states.h): ESTABLISHED, FIN_WAIT1, FIN_WAIT2, CLOSE_WAIT, LAST_ACK, CLOSING.
+ * Not SYN_RECV: who is only knocking at a service is no connection yet. Not TIME_WAIT: nothing is left to be said.
+ */
+const LIVE = new Set([0x01, 0x04, 0x05, 0x08, 0x09, 0x0b]);
+
+/** `sl: local remote state …`; an address is 32-bit words as this machine reads them, a port is a plain number. */
+const LINE =
+  /^\s*\d+:\s+(?:[0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4})\s+([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4})\s+([0-9A-F]{2})\s/;
+
+const MAPPED = [0, 0, 0xffff0000] as const;
+
+/**
+ * Finds the live TCP connections to these local ports in the text of /proc/net/tcp or /proc/net/tcp6. Total: a line of another form
+ * is left out. An IPv4 connection to an IPv6 socket stands in tcp6 as ::ffff:a.b.c.d and counts as IPv4, as its packets are.
+ */
+export function parseFlows(text: string, ports: ReadonlySet<number>): Flow[] {
+  const flows: Flow[] = [];
+  for (const line of text.split('\n')) {
+    const [, local = '', address = '', remote = '', state = ''] = LINE.exec(line) ?? [];
+    const localPort = Number.parseInt(local, 16);
+    if (!ports.has(localPort) || !LIVE.has(Number.parseInt(state, 16))) continue;
+    const words = (address.match(/.{8}/g) ?? []).map((word) => Number.parseInt(word, 16));
+    const remoteAddress = new Uint8Array(16);
+    const view = new DataView(remoteAddress.buffer);
+    // What the kernel prints is its own reading of bytes in network order: little-endian on every supported machine.
+    const all = words.length === 1 ? [...MAPPED, ...words] : words;
+    for (const [i, word] of all.entries()) view.setUint32(i * 4, word, true);
+    const family = MAPPED.every((word, i) => all[i] === word) ? 4 : 6;
+    flows.push({ family, protocol: 'tcp', remoteAddress, remotePort: Number.parseInt(remote, 16), localPort });
+  }
+  return flows;
+}
+
+/** The live TCP connections to these local ports in this process's network namespace. A file that is missing (no IPv6) holds none. */
+export function readFlows(ports: readonly number[]): Flow[] {
+  const wanted = new Set(ports);
+  return ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((path) =>
+    existsSync(path) ? parseFlows(readFileSync(path, 'latin1'), wanted) : [],
+  );
+}
