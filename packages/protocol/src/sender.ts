@@ -56,9 +56,11 @@ export const LEARNABLE_ROUND_TRIP: number = 30 * MICROS_PER_SECOND;
 /** Clocks beyond the year 2220 are cut to it, so that times can still be counted up from there and stay below 2^53. */
 const CLOCK_MAX = 2 ** 53 - 2 ** 50;
 
+const none = 0 as UnixMicros;
+
 /** The state of a device that has not sent anything yet, from what its invite says. */
 export function firstState(stateId: Uint8Array, gateKey: Uint8Array): SenderState {
-  return { era: 0, last: 0 as UnixMicros, heard: 0, offset: 0, stateId, gateKey };
+  return { era: 0, last: none, heard: 0, offset: 0, stateId, gateKey };
 }
 
 /**
@@ -67,13 +69,12 @@ export function firstState(stateId: Uint8Array, gateKey: Uint8Array): SenderStat
  */
 export function nextRequest(state: SenderState, ownClock: UnixMicros, attempt: number): NextRequest {
   const clock = estimate(state, ownClock, attempt);
-  // What is kept stays within what the gate hears, however long nobody answers; what is sent may look further.
-  const limit = Math.min(state.heard + KEPT_AHEAD, ERA_MAX);
-  let era = state.era;
-  if (attempt >= 3) era = Math.min(era + 2 ** Math.min(attempt - 3, 9), ERA_MAX);
-  // The clock went back: a time behind `last` counts in a new era only.
-  else if (clock < state.last - REORDER && era < limit) era++;
-  const kept = Math.max(state.era, Math.min(era, limit));
+  // What is sent may look further than what is kept.
+  const era =
+    attempt < 3
+      ? state.era + (wentBack(state, clock) ? 1 : 0)
+      : Math.min(state.era + 2 ** Math.min(attempt - 3, 9), ERA_MAX);
+  const kept = Math.max(state.era, Math.min(era, limit(state)));
   const last = kept > state.era ? 0 : state.last;
   const time = Math.max(clock, last + 1) as UnixMicros;
   return { state: { ...state, era: kept, last: time }, era, time, clock };
@@ -91,17 +92,26 @@ export function learn(
   received: UnixMicros,
   request: { readonly era: number; readonly time: UnixMicros },
 ): SenderState {
-  const ahead = receipt.era > state.era;
-  // In an era that the gate opened itself, times start anew.
-  const last = receipt.era === request.era ? request.time : (0 as UnixMicros);
-  return {
-    era: ahead ? receipt.era : state.era,
-    last: ahead ? last : state.last,
-    heard: Math.max(state.heard, receipt.era),
-    offset: learnOffset(state.offset, receipt.now, sent, received),
-    stateId: receipt.stateId,
-    gateKey: receipt.nextKey ?? state.gateKey,
-  };
+  const heard = Math.max(state.heard, receipt.era);
+  const offset = learnOffset(state.offset, receipt.now, sent, received);
+  const known = { heard, offset, stateId: receipt.stateId, gateKey: receipt.nextKey ?? state.gateKey };
+  if (receipt.era > state.era) {
+    // In an era that the gate opened itself, times start anew.
+    return { ...known, era: receipt.era, last: receipt.era === request.era ? request.time : none };
+  }
+  // The clock was fast, if too little for the gate to end the era. Then the device does.
+  if (wentBack(state, received + offset)) return { ...known, era: state.era + 1, last: none };
+  return { ...known, era: state.era, last: state.last };
+}
+
+/** True when a time behind the newest one counts in a new era only, and there may be one. */
+function wentBack(state: SenderState, clock: number): boolean {
+  return clock < state.last - REORDER && state.era < limit(state);
+}
+
+/** What is kept stays within what the gate hears, however long nobody answers. */
+function limit(state: SenderState): number {
+  return Math.min(state.heard + KEPT_AHEAD, ERA_MAX);
 }
 
 /**
