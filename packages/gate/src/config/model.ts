@@ -54,6 +54,10 @@ export interface User {
 export interface Configuration {
   /** Path of posternd.toml. */
   readonly file: string;
+  /** Path of gate.key, beside it. */
+  readonly keyFile: string;
+  /** Path of users.d, beside it. */
+  readonly usersDirectory: string;
   /** What the gate calls itself in invites. */
   readonly name: string;
   /** UDP port of knocks; 62201 by default. */

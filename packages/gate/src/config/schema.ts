@@ -1,0 +1,197 @@
+/** What posternd.toml and the files of users.d may say. `docs/reference/configuration.md` says what it means. */
+import { importVerifier, parseAddress, parsePrefix } from '@postern/protocol';
+import { TomlDate } from 'smol-toml';
+import * as v from 'valibot';
+
+/** The knock port when none is set: fwknop's, so that nobody learns from the port alone which of the two is there. */
+export const DEFAULT_PORT = 62_201;
+/** Seconds of a grant when a service sets none. */
+export const DEFAULT_SECONDS = 30;
+/** The most seconds that a service may set: a day. */
+export const MAX_SECONDS = 86_400;
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+const HOST = /^(?=.{1,253}$)[A-Za-z0-9][A-Za-z0-9-]{0,62}(?:\.[A-Za-z0-9][A-Za-z0-9-]{0,62})*\.?$/;
+const SERVICE = /^[a-z0-9-]{1,32}$/;
+const SYSTEM_USER = /^[a-z_][a-z0-9_-]{0,31}$/;
+const ENDPOINT = /^(tcp|udp)\/([1-9][0-9]{0,4})$/;
+const KEY = /^[A-Za-z0-9+/]{43}=$/;
+
+/** Whether `name` can be a user's: it is a file name in users.d without `.toml`. */
+export function isUserName(name: string): boolean {
+  return NAME.test(name);
+}
+
+/** What a user's name may be, for messages. */
+export const USER_NAME_FORM =
+  'a user name is 1 to 64 letters, digits, dots, underscores or hyphens, the first a letter or digit';
+
+/** Whether `name` can be a service's. */
+export function isServiceName(name: string): boolean {
+  return SERVICE.test(name);
+}
+
+/** Reads `tcp/22`. */
+export function parseEndpoint(text: string): { protocol: 'tcp' | 'udp'; port: number } | undefined {
+  const [, protocol, digits] = ENDPOINT.exec(text) ?? [];
+  const port = Number(digits);
+  return protocol === undefined || port > 65_535 ? undefined : { protocol: protocol === 'tcp' ? 'tcp' : 'udp', port };
+}
+
+function text(expected: string, check: (value: string) => boolean): v.GenericSchema<string> {
+  return v.pipe(v.string(expected), v.check(check, expected));
+}
+
+function whole(from: number, to: number): v.GenericSchema<number> {
+  const expected = `a whole number from ${from} to ${to} is expected`;
+  return v.pipe(
+    v.number(expected),
+    v.check((value) => Number.isInteger(value) && value >= from && value <= to, expected),
+  );
+}
+
+const flag = v.boolean('true or false (without quotes) is expected');
+const path = text('an absolute path is expected', (value) => /^\/[^\0]*$/.test(value));
+const seconds = whole(1, MAX_SECONDS);
+const ISO = 'a date and time with its zone, such as 2027-01-31T18:00:00Z (without quotes), is expected';
+const time = v.pipe(
+  v.instance(TomlDate, ISO),
+  v.check((value) => value.isDateTime() && !value.isLocal() && value.getTime() >= 0, ISO),
+);
+
+const gate = {
+  name: v.optional(
+    text('a name of 1 to 64 letters, digits, dots, underscores or hyphens is expected', (value) => NAME.test(value)),
+  ),
+  port: v.optional(whole(1, 65_535)),
+  addresses: v.optional(
+    v.pipe(
+      v.array(
+        text('a host name or an address is expected', (value) => HOST.test(value) || parseAddress(value) !== undefined),
+        'a list of host names or addresses is expected',
+      ),
+      v.maxLength(16, 'at most 16 addresses are expected'),
+    ),
+  ),
+  capture: v.optional(v.picklist(['packet', 'dgram'], '"packet" or "dgram" is expected')),
+  pq: v.optional(v.picklist(['off', 'required'], '"off" or "required" is expected')),
+  sentry_user: v.optional(
+    text(
+      'the name of a system user other than root is expected',
+      (value) => SYSTEM_USER.test(value) && value !== 'root',
+    ),
+  ),
+  state: v.optional(path),
+  socket: v.optional(
+    v.pipe(
+      path,
+      v.check((value) => Buffer.byteLength(value) <= 107, 'a path of at most 107 bytes is expected for a socket'),
+    ),
+  ),
+};
+
+const service = {
+  ports: v.pipe(
+    v.array(
+      text(
+        'a port such as "tcp/22" or "udp/51820" (1 to 65535, each port by itself) is expected',
+        (value) => parseEndpoint(value) !== undefined,
+      ),
+      'a list of ports, such as ["tcp/22"], is expected',
+    ),
+    v.minLength(1, 'at least one port, such as ["tcp/22"], is expected'),
+    v.maxLength(64, 'at most 64 ports are expected'),
+  ),
+  seconds: v.optional(seconds),
+  max_seconds: v.optional(seconds),
+  single_use: v.optional(flag),
+  observed_source: v.optional(flag),
+  prefix4: v.optional(whole(8, 32)),
+  prefix6: v.optional(whole(16, 128)),
+  protect: v.optional(flag),
+};
+
+const device = {
+  id: v.optional(
+    text('the first 32 hexadecimal digits of SHA-256 of the key are expected', (value) => /^[0-9a-f]{32}$/.test(value)),
+  ),
+  name: text('a name of 1 to 64 letters, digits, dots, underscores or hyphens is expected', (value) =>
+    NAME.test(value),
+  ),
+  ed25519: text(
+    'an Ed25519 public key in base64 (44 characters) is expected',
+    (value) => decodeKey(value) !== undefined,
+  ),
+  enrolled: v.optional(time),
+  expires: v.optional(time),
+  revoked: v.optional(time),
+};
+
+const user = {
+  services: v.array(
+    text('the name of a service is expected', isServiceName),
+    'a list of service names, such as ["ssh"], is expected',
+  ),
+  from: v.optional(
+    v.pipe(
+      v.array(
+        text(
+          'an address or a block without bits after its prefix, such as "203.0.113.0/24", is expected',
+          (value) => parsePrefix(value) !== undefined,
+        ),
+        'a list of addresses or blocks is expected',
+      ),
+      v.minLength(1, 'at least one block is expected (leave `from` out to allow every source)'),
+    ),
+  ),
+  max_seconds: v.optional(seconds),
+  expires: v.optional(time),
+  revoked: v.optional(time),
+  devices: v.optional(
+    v.array(v.strictObject(device, 'a device is expected to be a table'), 'devices are expected as [[devices]] tables'),
+  ),
+};
+
+/** Decodes a device's public key as users.d writes it; undefined if it is not canonical base64 of a sound Ed25519 key. */
+export function decodeKey(base64: string): Uint8Array | undefined {
+  if (!KEY.test(base64)) return undefined;
+  const bytes = new Uint8Array(Buffer.from(base64, 'base64'));
+  return encodeKey(bytes) === base64 && importVerifier(bytes) !== undefined ? bytes : undefined;
+}
+
+/** A device's public key as users.d writes it. */
+export function encodeKey(publicKey: Uint8Array): string {
+  return Buffer.from(publicKey).toString('base64');
+}
+
+/** Schema of posternd.toml. */
+export const gateFileSchema = v.strictObject({
+  gate: v.optional(v.strictObject(gate, 'a table, [gate], is expected')),
+  services: v.optional(
+    v.record(
+      text('a service name of 1 to 32 characters of a-z, 0-9 and hyphen is expected', isServiceName),
+      v.strictObject(service, 'a table, such as [services.ssh], is expected'),
+      'tables, such as [services.ssh], are expected',
+    ),
+  ),
+});
+
+/** Schema of one file of users.d. */
+export const userFileSchema = v.strictObject(user);
+
+/** posternd.toml as it is written. */
+export type GateFile = v.InferOutput<typeof gateFileSchema>;
+
+/** A file of users.d as it is written. */
+export type UserFile = v.InferOutput<typeof userFileSchema>;
+
+/** The keys that may stand in the table at `path` of posternd.toml. */
+export function gateFileKeys(path: readonly unknown[]): readonly string[] {
+  if (path.length === 0) return ['gate', 'services'];
+  return path[0] === 'gate' ? Object.keys(gate) : Object.keys(service);
+}
+
+/** The keys that may stand in the table at `path` of a file of users.d. */
+export function userFileKeys(path: readonly unknown[]): readonly string[] {
+  return Object.keys(path.length === 0 ? user : device);
+}

@@ -1,0 +1,34 @@
+import { inspect } from 'node:util';
+
+const SHOWN = '[secret]';
+
+/**
+ * Secret bytes. They are bytes to every function that takes bytes, but no log, no error message, no JSON and no `console.log` shows
+ * them: each shows `[secret]` instead. Parts of it (`subarray`, `slice`) are secret too.
+ */
+export class Secret extends Uint8Array {
+  /** The bytes as a plain array over the same memory, for what must compare or serialise them. */
+  reveal(): Uint8Array {
+    return new Uint8Array(this.buffer, this.byteOffset, this.byteLength);
+  }
+
+  toJSON(): string {
+    return SHOWN;
+  }
+
+  override toString(): string {
+    return SHOWN;
+  }
+
+  override toLocaleString(): string {
+    return SHOWN;
+  }
+
+  override join(): string {
+    return SHOWN;
+  }
+
+  [inspect.custom](): string {
+    return SHOWN;
+  }
+}
