@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { halfSipHash24 } from './halfsiphash.ts';
 import { readVectors } from './testdata/read-vectors.ts';
+import { slowHalfSipHash24 } from './testdata/slow-halfsiphash.ts';
 
 const published = readVectors<{ vectors: { len: number; value: string }[] }>('halfsiphash.json').vectors;
 const publishedKey = Uint8Array.from({ length: 8 }, (_, i) => i);
@@ -18,7 +19,7 @@ test('HalfSipHash-2-4 gives the published output for every published message', (
 test('HalfSipHash-2-4 agrees with the slow reference for any key and message', () => {
   fc.assert(
     fc.property(fc.uint8Array({ minLength: 8, maxLength: 8 }), fc.uint8Array({ maxLength: 80 }), (key, message) => {
-      assert.equal(halfSipHash24(key, message), slow(key, message));
+      assert.equal(halfSipHash24(key, message), slowHalfSipHash24(key, message));
     }),
     { numRuns: 2000 },
   );
@@ -32,47 +33,8 @@ test('hashing the first bytes of a longer array is hashing a copy of them', () =
       fc.nat(40),
       (key, all, n) => {
         const size = Math.min(n, all.length);
-        assert.equal(halfSipHash24(key, all, size), slow(key, all.slice(0, size)));
+        assert.equal(halfSipHash24(key, all, size), slowHalfSipHash24(key, all.slice(0, size)));
       },
     ),
   );
 });
-
-/** As the paper puts it, one step after the other, on big integers. */
-function slow(key: Uint8Array, message: Uint8Array): number {
-  const mask = 0xffff_ffffn;
-  const little = (bytes: Uint8Array): bigint => bytes.reduceRight((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
-  const rotate = (x: bigint, n: bigint): bigint => ((x << n) | (x >> (32n - n))) & mask;
-  const k0 = little(key.subarray(0, 4));
-  const k1 = little(key.subarray(4, 8));
-  let [v0, v1, v2, v3] = [k0, k1, 0x6c796765n ^ k0, 0x74656462n ^ k1];
-  const sipRound = (): void => {
-    v0 = (v0 + v1) & mask;
-    v1 = rotate(v1, 5n);
-    v1 ^= v0;
-    v0 = rotate(v0, 16n);
-    v2 = (v2 + v3) & mask;
-    v3 = rotate(v3, 8n);
-    v3 ^= v2;
-    v0 = (v0 + v3) & mask;
-    v3 = rotate(v3, 7n);
-    v3 ^= v0;
-    v2 = (v2 + v1) & mask;
-    v1 = rotate(v1, 13n);
-    v1 ^= v2;
-    v2 = rotate(v2, 16n);
-  };
-  const padded = new Uint8Array(4 * (Math.floor(message.length / 4) + 1));
-  padded.set(message);
-  padded[padded.length - 1] = message.length & 0xff;
-  for (let i = 0; i < padded.length; i += 4) {
-    const m = little(padded.subarray(i, i + 4));
-    v3 ^= m;
-    sipRound();
-    sipRound();
-    v0 ^= m;
-  }
-  v2 ^= 0xffn;
-  for (let i = 0; i < 4; i++) sipRound();
-  return Number(v1 ^ v3);
-}
