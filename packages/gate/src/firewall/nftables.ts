@@ -269,14 +269,16 @@ class Nftables implements Firewall {
     const places = SETS[family].net.map((set) => {
       let held = nets.get(set);
       if (held === undefined) {
-        held = (this.#dump(set) ?? []).flatMap(({ key, keyEnd }) => (keyEnd === undefined ? [] : [{ key, keyEnd }]));
+        const elements = this.#dump(set);
+        if (elements === undefined) throw new Unapplied('gone');
+        held = elements.flatMap(({ key, keyEnd }) => (keyEnd === undefined ? [] : [{ key, keyEnd }]));
         nets.set(set, held);
       }
       return held;
     });
     const place = choosePlace(places, interval);
     const set = SETS[family].net[place?.index ?? -1];
-    if (place === undefined || set === undefined) throw new FullError();
+    if (place === undefined || set === undefined) throw new Unapplied('full');
     if (!place.held) places[place.index]?.push(interval);
     return { set, held: place.held };
   }
@@ -345,10 +347,18 @@ class Nftables implements Firewall {
   }
 }
 
-class FullError extends Error {}
+/** What is known before the batch is sent. */
+class Unapplied extends Error {
+  readonly reason: 'full' | 'gone';
+
+  constructor(reason: 'full' | 'gone') {
+    super(reason);
+    this.reason = reason;
+  }
+}
 
 function failed(error: unknown): Applied {
-  if (error instanceof FullError) return { ok: false, reason: 'full' };
+  if (error instanceof Unapplied) return { ok: false, reason: error.reason };
   if (error instanceof SystemError) return { ok: false, reason: 'error', error: error.code };
   throw error;
 }

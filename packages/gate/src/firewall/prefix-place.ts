@@ -15,16 +15,22 @@ function same(a: Interval, b: Interval): boolean {
   return Buffer.compare(a.key, b.key) === 0 && Buffer.compare(a.keyEnd, b.keyEnd) === 0;
 }
 
+/** How many prefixes one interval set holds. */
+export const PREFIXES_PER_PLACE = 1024;
+
 /**
- * Chooses among interval sets the one that holds `wanted`, or else the first in which it overlaps nothing: the kernel refuses
- * overlapping intervals in one set. Undefined when every set holds a prefix that contains it or lies in it.
+ * Chooses among interval sets the one that holds `wanted`, or else the first with room in which it overlaps nothing: the kernel
+ * refuses overlapping intervals in one set. Undefined when there is none.
  */
 export function choosePlace(
   places: readonly (readonly Interval[])[],
   wanted: Interval,
+  capacity: number = PREFIXES_PER_PLACE,
 ): { readonly index: number; readonly held: boolean } | undefined {
   const held = places.findIndex((intervals) => intervals.some((interval) => same(interval, wanted)));
   if (held >= 0) return { index: held, held: true };
-  const index = places.findIndex((intervals) => !intervals.some((interval) => overlap(interval, wanted)));
+  const index = places.findIndex(
+    (intervals) => intervals.length < capacity && !intervals.some((interval) => overlap(interval, wanted)),
+  );
   return index < 0 ? undefined : { index, held: false };
 }

@@ -3,6 +3,7 @@
  * `docs/decisions/0003-nfnetlink-hot-path.md` and `0004-single-use-places.md`. Only what nft 1.0.6 and kernel 6.1 know is used.
  */
 import { ONCE_SLOTS, type Plan } from './port.ts';
+import { PREFIXES_PER_PLACE } from './prefix-place.ts';
 
 /** Name of the table, in family inet. */
 export const TABLE = 'postern';
@@ -71,7 +72,7 @@ function setsOf(family: Family): string[] {
   const door = `type ${address} . inet_proto . inet_service`;
   return [
     `set ${names.open} { ${door}; flags timeout; size 65535; }`,
-    ...names.net.map((name) => `set ${name} { ${door}; flags interval,timeout; size 1024; }`),
+    ...names.net.map((name) => `set ${name} { ${door}; flags interval,timeout; size ${PREFIXES_PER_PLACE}; }`),
     `set ${names.armed} { ${door}; flags timeout; size 65535; }`,
     ...names.once.map((name) => `set ${name} { ${door}; flags dynamic,timeout; size 65535; }`),
     // Linux sends its last SYN 63 s after the first.
