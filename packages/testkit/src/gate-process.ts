@@ -124,6 +124,18 @@ export class GateFiles implements AsyncDisposable {
     }, 0);
   }
 
+  /** Processor time of both processes so far, in seconds. */
+  cpu(): { user: number; system: number } {
+    const total = { user: 0, system: 0 };
+    for (const pid of [this.pid, ...this.sentryPids()]) {
+      // fields 14 and 15 of proc_pid_stat(5), in ticks of 10 ms; the name before them may hold anything but a last ")"
+      const fields = readFileSync(`/proc/${String(pid)}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
+      total.user += Number(fields[11]) / 100;
+      total.system += Number(fields[12]) / 100;
+    }
+    return total;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
     if (existsSync(this.directory)) rmSync(this.directory, { recursive: true, force: true });

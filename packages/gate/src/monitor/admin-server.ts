@@ -24,6 +24,18 @@ function answering(path: string): Promise<boolean> {
   });
 }
 
+/**
+ * Makes sure that no other daemon serves `path`: asked before anything on the host is touched.
+ * @throws PersonError when one does
+ */
+export async function refuseSecond(path: string): Promise<void> {
+  if (existsSync(path) && (await answering(path))) {
+    throw new PersonError(`another posternd answers on ${path}`, {
+      hint: '`posternd status` shows it; stop it first, or give this one a socket of its own in the configuration',
+    });
+  }
+}
+
 /** Serves the admin protocol on a unix socket that only root can reach (directory 0700, socket 0600). */
 export class AdminServer implements AsyncDisposable {
   readonly #server: Server;
@@ -35,17 +47,10 @@ export class AdminServer implements AsyncDisposable {
     this.path = path;
   }
 
-  /** @throws PersonError when another daemon answers on the socket, or it cannot be made. */
+  /** @throws PersonError when the socket cannot be made. {@link refuseSecond} comes first. */
   static async listen(path: string, handlers: AdminHandlers): Promise<AdminServer> {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    if (existsSync(path)) {
-      if (await answering(path)) {
-        throw new PersonError(`another posternd answers on ${path}`, {
-          hint: '`posternd status` shows it; stop it first, or give this one a socket of its own in the configuration',
-        });
-      }
-      rmSync(path);
-    }
+    rmSync(path, { force: true });
     const server = createServer();
     server.maxConnections = CONNECTIONS;
     const self = new AdminServer(server, path);

@@ -23,7 +23,7 @@ import {
 } from '../admin/protocol.ts';
 import type { Service, User } from '../config/model.ts';
 import { addUser, revokeDevice, revokeUser } from '../config/user-file.ts';
-import { barred, type Member } from './directory.ts';
+import type { Member } from './directory.ts';
 import type { Gate } from './gate.ts';
 import { formatEndpoint, type Grant } from './grants.ts';
 import { gateKeyId, newest } from './rotation.ts';
@@ -144,7 +144,6 @@ export function administration(gate: Gate, sentry: SentryProcess, facts: { versi
 
   return {
     status(): StatusValue {
-      const now = gate.clock();
       const { configuration, secrets } = gate;
       const live = heldGrants();
       const { keys } = secrets;

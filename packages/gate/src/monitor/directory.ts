@@ -47,12 +47,10 @@ export function makeDirectory(configuration: Configuration): Directory {
   };
 }
 
-/** Why a member may not come in at `now`, if so. */
+/** Why a member may not come in at `now`, if so. A revocation or an end that lies ahead does not bar yet. */
 export function barred(member: Member, now: UnixMicros): 'device-revoked' | 'device-expired' | undefined {
-  if (member.device.revoked !== undefined || member.user.revoked !== undefined) return 'device-revoked';
-  const { expires } = member.device;
-  if ((expires !== undefined && expires <= now) || (member.user.expires !== undefined && member.user.expires <= now)) {
-    return 'device-expired';
-  }
+  const holders = [member.user, member.device];
+  if (holders.some((holder) => holder.revoked !== undefined && holder.revoked <= now)) return 'device-revoked';
+  if (holders.some((holder) => holder.expires !== undefined && holder.expires <= now)) return 'device-expired';
   return undefined;
 }

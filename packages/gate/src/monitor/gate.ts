@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { networkInterfaces } from 'node:os';
 import {
   MICROS_PER_SECOND,
   REFUSALS,
@@ -15,7 +16,8 @@ import {
 } from '@postern/protocol';
 import type { Configuration } from '../config/model.ts';
 import { loadConfiguration } from '../config/load.ts';
-import { readGateKey, writeGateKey, type GateSecrets } from '../config/gate-key.ts';
+import { readGateKey, writeGateKey, type GateKeys, type GateSecrets } from '../config/gate-key.ts';
+import { Secret } from '../config/secret.ts';
 import { setProtect } from '../config/protect-edit.ts';
 import { addDevice } from '../config/user-file.ts';
 import { readFlows } from '../firewall/flows.ts';
@@ -26,7 +28,7 @@ import { GrantBook } from './grants.ts';
 import type { Log } from './log.ts';
 import { Protections } from './protections.ts';
 import { RequestHandler, type GateEvent, type Verdict } from './requests.ts';
-import { isNewest, rotate, settle, type GateKeys } from './rotation.ts';
+import { isNewest, rotate, settle } from './rotation.ts';
 import { openStore, type Store } from './store.ts';
 import { LineLimits } from './table.ts';
 
@@ -73,8 +75,8 @@ export class Gate implements Disposable {
     this.#directory = makeDirectory(this.#configuration);
     this.#secrets = readGateKey(this.#configuration.keyFile);
     this.statics = {
-      1: importStaticPrivate(1, this.#secrets.x25519.reveal()).public,
-      2: importStaticPrivate(2, this.#secrets.xwing.reveal()).public,
+      1: importStaticPrivate(1, this.#secrets.x25519).public,
+      2: importStaticPrivate(2, this.#secrets.xwing).public,
     };
     this.clock = clock;
     this.log = log;
@@ -89,6 +91,9 @@ export class Gate implements Disposable {
       store: this.store,
       clock,
       flows: readFlows,
+      connections: readConnections,
+      hostAddresses: () => new Set(Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map((it) => it.address))),
+      grantedSince: (service, since) => this.grants.grantedSince(service, since),
       keep: (service, protect) => {
         this.#keepProtection(service, protect);
       },
@@ -202,7 +207,7 @@ export class Gate implements Disposable {
   /** A revocation: starts a rotation of the gate key, or asks for another after that which is under way. */
   rotateKeys(): 'started' | 'queued' {
     const before = this.#secrets.keys;
-    this.#setKeys(rotate(before, random(32), this.clock()));
+    this.#setKeys(rotate(before, new Secret(random(32)), this.clock()));
     this.settleKeys();
     return before.next === undefined ? 'started' : 'queued';
   }
@@ -211,7 +216,7 @@ export class Gate implements Disposable {
   settleKeys(): void {
     const { keys } = this.#secrets;
     if (keys.next === undefined) return;
-    const settled = settle(keys, this.waiting().length, () => random(32), this.clock());
+    const settled = settle(keys, this.waiting().length, () => new Secret(random(32)), this.clock());
     if (settled !== keys) {
       this.#setKeys(settled);
       this.log('info', 'the old gate key ended: every device uses the next');

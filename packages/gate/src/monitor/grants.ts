@@ -160,6 +160,12 @@ export class GrantBook {
     return [...this.#grants.values()].filter((grant) => grant.ends > now);
   }
 
+  /** Whether a grant of this service was made at `since` or later; known for five minutes, and as long as the grant lasts. */
+  grantedSince(service: ServiceName, since: UnixMicros): boolean {
+    for (const grant of this.#grants.values()) if (grant.service === service && grant.created >= since) return true;
+    return false;
+  }
+
   /** After a restart: what the kernel still holds is ours again, with what the record says about it. */
   adopt(now: UnixMicros): { adopted: number; unknown: number } {
     const records = new Map(this.#store.grants().map((record) => [record.id, record]));

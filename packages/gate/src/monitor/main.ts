@@ -4,7 +4,7 @@ import { PersonError } from '@postern/terminal';
 import { openNftables } from '../firewall/nftables.ts';
 import { notifyManager } from '../system/notify.ts';
 import { administration } from './administration.ts';
-import { AdminServer } from './admin-server.ts';
+import { AdminServer, refuseSecond } from './admin-server.ts';
 import { Gate } from './gate.ts';
 import { makeLog } from './log.ts';
 import { confine } from './privileges.ts';
@@ -30,6 +30,7 @@ export interface MonitorOptions {
 export async function runMonitor(options: MonitorOptions): Promise<number> {
   const preview = loadConfiguration(options.configFile);
   confine(preview.port);
+  await refuseSecond(preview.socket);
   const clock = (): UnixMicros => (Date.now() * 1000) as UnixMicros;
   const started = clock();
   const log = makeLog((line) => process.stderr.write(`${line}\n`));
@@ -42,7 +43,7 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
     capture: configuration.capture,
     sentryUser: configuration.sentryUser,
     pq: configuration.pq,
-    secrets: { x25519: gate.secrets.x25519.reveal(), xwing: gate.secrets.xwing.reveal(), gateKeys: gate.secrets.keys },
+    secrets: { x25519: gate.secrets.x25519, xwing: gate.secrets.xwing, gateKeys: gate.secrets.keys },
     clock,
     log,
     ...(options.sentryEntry === undefined ? {} : { entry: options.sentryEntry }),
@@ -62,8 +63,9 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
     sentry.setKeys(keys);
   };
   const handlers = administration(gate, sentry, { version: options.version, started });
-  await using server = await AdminServer.listen(configuration.socket, handlers);
+  // No request can come before the ruleset is there: the event loop has not turned since the sentry was started.
   gate.start();
+  await using server = await AdminServer.listen(configuration.socket, handlers);
   await sentry.ready;
   const housekeeping = setInterval(() => {
     gate.housekeep();

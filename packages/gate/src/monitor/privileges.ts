@@ -50,7 +50,7 @@ export function confine(knockPort: number): void {
   }
   const keep = [...wanted, ...(bind === 0n ? [] : ['net_bind_service'])].map((name) => `+${name}`).join(',');
   const [script = '', ...rest] = process.argv.slice(1);
-  process.execve(
+  process.execve?.(
     setpriv,
     ['setpriv', `--bounding-set=-all,${keep}`, '--inh-caps=-all', '--', process.execPath, ...process.execArgv, script, ...rest],
     { ...definedEnvironment(), [MARK]: '1' },

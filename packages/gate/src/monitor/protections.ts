@@ -1,10 +1,10 @@
-import { MICROS_PER_SECOND, formatAddress, type Seconds, type ServiceName, type UnixMicros } from '@postern/protocol';
+import { MICROS_PER_SECOND, type Seconds, type ServiceName, type UnixMicros } from '@postern/protocol';
 import { PersonError } from '@postern/terminal';
-import { confirmRule } from '../admin/confirm-rule.ts';
+import { explainRefusal, mayConfirm } from '../admin/confirm-rule.ts';
 import type { AncestryEvidence, TcpConnection } from '../admin/evidence.ts';
 import type { ProtectionState } from '../admin/protocol.ts';
 import type { Service } from '../config/model.ts';
-import type { Firewall, Flow } from '../firewall/port.ts';
+import type { Applied, Firewall, Flow } from '../firewall/port.ts';
 import type { Store } from './store.ts';
 
 /** How long a live connection is admitted by its addresses alone; renewed while the gate runs. */
@@ -15,6 +15,7 @@ const SHORTEST_TRY = 120;
 /** A protection that is being tried. */
 interface Trial {
   readonly service: string;
+  readonly began: UnixMicros;
   readonly until: UnixMicros;
   /** Connections to the service's ports that were live when the try began. */
   readonly before: readonly TcpConnection[];
@@ -27,6 +28,12 @@ export interface ProtectionContext {
   readonly clock: () => UnixMicros;
   /** Live TCP connections of this host to these local ports. */
   readonly flows: (ports: readonly number[]) => Flow[];
+  /** The same, as `confirm` compares them with a command's ancestry. */
+  readonly connections: (ports: readonly number[]) => TcpConnection[];
+  /** Addresses of this host, as text. */
+  readonly hostAddresses: () => ReadonlySet<string>;
+  /** Whether a grant of this service was made since. */
+  readonly grantedSince: (service: ServiceName, since: UnixMicros) => boolean;
   /** Makes it last: writes `protect` into the configuration. */
   readonly keep: (service: ServiceName, protect: boolean) => void;
   readonly onWarning: (text: string) => void;
@@ -36,14 +43,8 @@ function tcpPorts(service: Service): number[] {
   return service.endpoints.filter((endpoint) => endpoint.protocol === 'tcp').map((endpoint) => endpoint.port);
 }
 
-function connectionOf(flow: Flow): TcpConnection {
-  return {
-    // The local address is not part of what identifies a live connection here: remote end and local port are unique on this host.
-    localAddress: '',
-    localPort: flow.localPort,
-    remoteAddress: formatAddress(flow.remoteAddress),
-    remotePort: flow.remotePort,
-  };
+function refusal(applied: Extract<Applied, { ok: false }>): string {
+  return applied.reason === 'error' ? applied.error : applied.reason;
 }
 
 /** Which services are closed to strangers, for good or on trial. What closes a port reopens it unless somebody confirms from outside. */
@@ -63,7 +64,7 @@ export class Protections {
     for (const service of services) {
       if (!service.protect) continue;
       const applied = this.#context.firewall.protect(service.endpoints, undefined);
-      if (!applied.ok) throw new PersonError(`cannot protect ${service.name}: ${applied.reason === 'error' ? applied.error : applied.reason}`);
+      if (!applied.ok) throw new PersonError(`cannot protect ${service.name}: ${refusal(applied)}`);
     }
   }
 
@@ -75,7 +76,7 @@ export class Protections {
 
   /** Protects `service` for `seconds`, after which the kernel undoes it. */
   try(service: Service, seconds: number, force: boolean): { until: UnixMicros; admitted: number } {
-    const { firewall, clock } = this.#context;
+    const { firewall, clock, connections } = this.#context;
     if (seconds < SHORTEST_TRY && !force) {
       throw new PersonError(`${String(seconds)} seconds are too short to open a new connection and confirm`, {
         hint: `take at least ${String(SHORTEST_TRY)}, or add --force`,
@@ -84,12 +85,14 @@ export class Protections {
     if (service.protect) {
       throw new PersonError(`${service.name} is protected for good already`, { hint: '`posternd unprotect` opens it to everybody' });
     }
-    const before = this.#context.flows(tcpPorts(service)).map(connectionOf);
+    const before = connections(tcpPorts(service));
     const admitted = this.#seed(tcpPorts(service));
     const applied = firewall.protect(service.endpoints, seconds as Seconds);
-    if (!applied.ok) throw new PersonError(`the firewall refused: ${applied.reason === 'error' ? applied.error : applied.reason}`);
-    const until = (clock() + seconds * MICROS_PER_SECOND) as UnixMicros;
-    this.#save([...this.#trials.filter((trial) => trial.service !== service.name), { service: service.name, until, before }]);
+    if (!applied.ok) throw new PersonError(`the firewall refused: ${refusal(applied)}`);
+    const began = clock();
+    const until = (began + seconds * MICROS_PER_SECOND) as UnixMicros;
+    const trial = { service: service.name, began, until, before };
+    this.#save([...this.#trials.filter((other) => other.service !== service.name), trial]);
     return { until, admitted };
   }
 
@@ -100,19 +103,26 @@ export class Protections {
       const what = named === undefined ? 'nothing is' : `${named} is not`;
       throw new PersonError(`${what} being tried`, { hint: 'start with `posternd protect SERVICE --try SECONDS`; an unconfirmed try ends by itself' });
     }
+    const { connections, hostAddresses, grantedSince } = this.#context;
     for (const service of tried) {
+      const trial = this.#trialOf(service);
+      if (trial === undefined) continue;
       const ports = tcpPorts(service);
-      const ruling = confirmRule({
+      const decision = mayConfirm({
         evidence,
         ports,
-        before: this.#trialOf(service)?.before ?? [],
-        now: this.#context.flows(ports).map(connectionOf),
+        before: trial.before,
+        now: connections(ports),
+        hostAddresses: hostAddresses(),
+        grantedSince: grantedSince(service.name, trial.began),
       });
-      if (!ruling.allow) throw new PersonError(ruling.reason, { hint: ruling.hint });
+      if (decision.allow) continue;
+      const { message, hint } = explainRefusal(decision.reason, service.name);
+      throw new PersonError(message, { hint });
     }
     for (const service of tried) {
       const applied = this.#context.firewall.protect(service.endpoints, undefined);
-      if (!applied.ok) throw new PersonError(`the firewall refused: ${applied.reason === 'error' ? applied.error : applied.reason}`);
+      if (!applied.ok) throw new PersonError(`the firewall refused: ${refusal(applied)}`);
       this.#context.keep(service.name, true);
       this.#save(this.#trials.filter((trial) => trial.service !== service.name));
     }
@@ -123,7 +133,7 @@ export class Protections {
   unprotect(service: Service): void {
     this.#context.keep(service.name, false);
     const applied = this.#context.firewall.unprotect(service.endpoints);
-    if (!applied.ok) throw new PersonError(`the firewall refused: ${applied.reason === 'error' ? applied.error : applied.reason}`);
+    if (!applied.ok) throw new PersonError(`the firewall refused: ${refusal(applied)}`);
     this.#save(this.#trials.filter((trial) => trial.service !== service.name));
   }
 
@@ -144,7 +154,7 @@ export class Protections {
     const flows = ports.length === 0 ? [] : this.#context.flows(ports);
     if (flows.length === 0) return 0;
     const applied = this.#context.firewall.seed(flows, SEED_SECONDS);
-    if (!applied.ok) this.#context.onWarning(`live connections could not be admitted: ${applied.reason === 'error' ? applied.error : applied.reason}`);
+    if (!applied.ok) this.#context.onWarning(`live connections could not be admitted: ${refusal(applied)}`);
     return flows.length;
   }
 

@@ -15,6 +15,7 @@ import {
   toHex,
   MICROS_PER_SECOND,
   type DeviceId,
+  type Prefix,
   type Refusal,
   type ReceiptStatus,
   type Result,
@@ -28,7 +29,8 @@ import {
 import type { RequestFrame } from '../line/codec.ts';
 import { barred, type Directory, type Member } from './directory.ts';
 import type { Grant, GrantBook } from './grants.ts';
-import { gateKeyId, type GateKeys } from './rotation.ts';
+import type { GateKeys } from '../config/gate-key.ts';
+import { gateKeyId } from './rotation.ts';
 import type { Store, StoredInvite } from './store.ts';
 import { TokenBucket } from './token-bucket.ts';
 
@@ -80,6 +82,22 @@ interface Subject {
   readonly invite: StoredInvite | undefined;
 }
 
+/** A request that passed the checks before its signature. */
+interface Judged {
+  readonly source: Prefix;
+  /** The address that the packet came from, as the sentry says. */
+  readonly observed: Uint8Array;
+  readonly member: Member | undefined;
+  readonly invite: StoredInvite | undefined;
+}
+
+/** What the receipt will say, and the counter for what it refuses. */
+interface Outcome {
+  readonly status: ReceiptStatus;
+  readonly end: UnixMicros;
+  readonly reason?: Refusal;
+}
+
 /** Handles requests that came over the line: one place, one order, the order of `docs/protocol.md`. */
 export class RequestHandler {
   readonly #context: RequestContext;
@@ -107,6 +125,7 @@ export class RequestHandler {
     const service = statement.service === undefined ? undefined : this.#context.directory().service(statement.service);
     const source = sourceAllowed(statement, frame.address, service);
     if (!source.ok) return source;
+    const request: Judged = { source: source.value, observed: frame.address, member, invite };
 
     const remembered = store.freshnessOf(statement.device);
     const fresh = freshness(remembered?.row, statement);
@@ -139,7 +158,7 @@ export class RequestHandler {
     }
     if (frame.gateKey === 1 && (remembered === undefined || !equal(remembered.gateKey, usedKey))) this.#context.onMoved();
 
-    const outcome = this.#act(verified.value, frame.address, member, invite, window, now);
+    const outcome = this.#act(verified.value, request, window, now);
     if (member !== undefined && outcome.reason !== undefined) {
       const offset = statement.time - now;
       this.#context.onEvent({ kind: 'told', member, status: outcome.status, reason: outcome.reason, offset });
@@ -171,15 +190,9 @@ export class RequestHandler {
     return verifier === undefined ? refuse('device-unknown') : accept({ verifier, member, invite: undefined });
   }
 
-  #act(
-    statement: Verified<Statement>,
-    observed: Uint8Array,
-    member: Member | undefined,
-    invite: StoredInvite | undefined,
-    window: number,
-    now: UnixMicros,
-  ): { status: ReceiptStatus; end: UnixMicros; reason?: Refusal } {
+  #act(statement: Verified<Statement>, request: Judged, window: number, now: UnixMicros): Outcome {
     const none = 0 as UnixMicros;
+    const { member, invite } = request;
     const judged = judge(statement, now, window, this.#context.store.stateId);
     if (judged !== 'ok') return { status: judged, end: none, reason: judged };
     if (invite !== undefined) return this.#enrol(statement, invite, now) ? { status: 'ok', end: none } : { status: 'failed', end: none };
@@ -196,22 +209,18 @@ export class RequestHandler {
         return { status: 'failed', end: none, reason: 'failed' };
       case 'open':
       case 'extend':
-        return this.#grant(statement, observed, member, now);
+        return this.#grant(statement, request, member, now);
     }
   }
 
-  #grant(
-    statement: Verified<Statement>,
-    observed: Uint8Array,
-    member: Member,
-    now: UnixMicros,
-  ): { status: ReceiptStatus; end: UnixMicros; reason?: Refusal } {
+  #grant(statement: Verified<Statement>, request: Judged, member: Member, now: UnixMicros): Outcome {
     const none = 0 as UnixMicros;
     const { grants } = this.#context;
+    const { user, device } = member;
     const service = statement.service === undefined ? undefined : this.#context.directory().service(statement.service);
-    const decision = decide(statement, observed, service, member.user, now);
+    const decision = decide({ claim: statement, source: request.source, service, user, device, now });
     if (!decision.ok || service === undefined) return { status: 'not-permitted', end: none, reason: 'not-permitted' };
-    if (statement.source.type === 'observed') this.#remember(statement, observed, now);
+    if (statement.source.type === 'observed') this.#remember(statement, request.observed, now);
 
     const before = grants.ofRequest(statement.device, statement.requestId);
     if (before !== undefined && statement.kind === 'open') {

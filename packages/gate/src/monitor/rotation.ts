@@ -1,15 +1,5 @@
 import { MICROS_PER_SECOND, sha256, toHex, type UnixMicros } from '@postern/protocol';
-
-/** The gate keys that live now. A gate key says "not a stranger", never who; devices learn the next one from their receipts. */
-export interface GateKeys {
-  /** 32 bytes. */
-  readonly current: Uint8Array;
-  readonly next: Uint8Array | undefined;
-  /** Since when `next` lives. */
-  readonly since: UnixMicros | undefined;
-  /** Something was revoked while a rotation was under way: another follows it. */
-  readonly again: boolean;
-}
+import type { GateKeys } from '../config/gate-key.ts';
 
 /** The longest that an old gate key lives beside the next. */
 const LONGEST = 30 * 86_400 * MICROS_PER_SECOND;

@@ -1,0 +1,373 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import {
+  MICROS_PER_SECOND,
+  STATEMENT,
+  deriveEpochKeys,
+  deviceIdOf,
+  epochOf,
+  importSigner,
+  importStaticPrivate,
+  parseAddress,
+  sealRequest,
+  toHex,
+  unsealRequest,
+  type RequestId,
+  type Seconds,
+  type ServiceName,
+  type Signer,
+  type Statement,
+  type UnixMicros,
+} from '@postern/protocol';
+import type { GateKeys } from '../config/gate-key.ts';
+import type { Configuration, Device, Service } from '../config/model.ts';
+import { memoryFirewall } from '../firewall/memory.ts';
+import type { RequestFrame } from '../line/codec.ts';
+import { makeDirectory, type Directory } from './directory.ts';
+import { GrantBook } from './grants.ts';
+import { RequestHandler, type GateEvent, type Verdict } from './requests.ts';
+import { gateKeyId } from './rotation.ts';
+import { openStore, type Store } from './store.ts';
+
+const random = (size: number): Uint8Array => new Uint8Array(randomBytes(size));
+const address = (text: string): Uint8Array => parseAddress(text) ?? assert.fail(text);
+const HOME = address('192.0.2.7');
+const ELSEWHERE = address('198.51.100.9');
+
+const ssh: Service = {
+  name: 'ssh' as ServiceName,
+  endpoints: [{ protocol: 'tcp', port: 22 }],
+  seconds: 30 as Seconds,
+  maxSeconds: 60 as Seconds,
+  singleUse: true,
+  observedSource: false,
+  prefix4: 32,
+  prefix6: 128,
+  protect: true,
+};
+const web: Service = { ...ssh, name: 'web' as ServiceName, endpoints: [{ protocol: 'tcp', port: 443 }], singleUse: false, observedSource: true };
+
+/** A monitor's request handling with everything real but the kernel. */
+class Bench implements Disposable {
+  now = 1_800_000_000_000_000 as UnixMicros;
+  readonly events: GateEvent[] = [];
+  readonly enrolled: Uint8Array[] = [];
+  readonly signer: Signer = importSigner(random(32));
+  readonly keys: GateKeys = { current: random(32), next: random(32), since: 1 as UnixMicros, again: false };
+  readonly statics = { 1: importStaticPrivate(1, random(32)), 2: importStaticPrivate(2, random(32)) } as const;
+  readonly firewall = memoryFirewall({ now: () => this.now });
+  readonly path = mkdtempSync(join(tmpdir(), 'postern-requests-'));
+  device: Partial<Device> = {};
+  moved = 0;
+  store: Store;
+  handler: RequestHandler;
+
+  constructor() {
+    this.firewall.install({ knockPort: 62201, dropKnocks: true });
+    [this.store, this.handler] = this.open();
+  }
+
+  /** Opens the state and makes a handler on it, as a start does. */
+  open(): [Store, RequestHandler] {
+    const store = openStore(this.path, random);
+    const grants = new GrantBook(this.firewall, store, random, (error) => assert.fail(error));
+    grants.adopt(this.now);
+    const handler = new RequestHandler({
+      store,
+      grants,
+      directory: () => this.directory(),
+      gateKeys: () => this.keys,
+      statics: { 1: this.statics[1].public, 2: this.statics[2].public },
+      clock: () => this.now,
+      enrol: (_user, publicKey) => {
+        this.enrolled.push(publicKey);
+      },
+      onMoved: () => this.moved++,
+      onEvent: (event) => this.events.push(event),
+    });
+    return [store, handler];
+  }
+
+  restart(): void {
+    this.store[Symbol.dispose]();
+    [this.store, this.handler] = this.open();
+  }
+
+  directory(): Directory {
+    const { publicKey } = this.signer;
+    const device = { id: deviceIdOf(publicKey), name: 'laptop', publicKey, enrolled: undefined, expires: undefined, revoked: undefined };
+    const user = {
+      name: 'alice',
+      file: 'alice.toml',
+      services: [ssh.name, web.name],
+      from: undefined,
+      maxSeconds: undefined,
+      expires: undefined,
+      revoked: undefined,
+      devices: [{ ...device, ...this.device }],
+    };
+    return makeDirectory({ services: [ssh, web], users: [user] } as unknown as Configuration);
+  }
+
+  /** Seals a request as a device does and unseals it as the sentry does. */
+  frame(wanted: Partial<Statement> = {}, from: Uint8Array = HOME, signer: Signer = this.signer, gateKey: 0 | 1 = 0): RequestFrame {
+    const gate = this.statics[1].public;
+    const keys = deriveEpochKeys(this.keys.current, epochOf(this.now));
+    const statement: Statement = {
+      kind: 'open',
+      singleUse: false,
+      device: deviceIdOf(signer.publicKey),
+      era: 0,
+      time: this.now,
+      stateId: this.store.stateId,
+      requestId: toHex(random(8)) as RequestId,
+      audience: gate.audience,
+      source: { type: 4, prefix: 32, address: HOME },
+      seconds: 0,
+      service: ssh.name,
+      newDevice: undefined,
+      ...wanted,
+    };
+    const { packet } = sealRequest({ gate, keys, statement, signer, random });
+    const unsealed = unsealRequest(packet, keys.mask, this.statics);
+    assert.ok(unsealed.ok);
+    const { suite, nonce, encHash, plaintext } = unsealed.value;
+    return { type: 'request', suite, gateKey, family: 4, id: 1, address: from, port: 5, nonce, encHash, plaintext };
+  }
+
+  verdict(frame: RequestFrame): Verdict {
+    const judged = this.handler.handle(frame);
+    assert.ok(judged.ok, judged.ok ? '' : judged.reason);
+    return judged.value;
+  }
+
+  refusal(frame: RequestFrame): string {
+    const judged = this.handler.handle(frame);
+    return judged.ok ? `verdict ${judged.value.status}` : judged.reason;
+  }
+
+  openings(): number {
+    return this.firewall.list().openings.length;
+  }
+
+  pass(seconds: number): void {
+    this.now = (this.now + seconds * MICROS_PER_SECOND) as UnixMicros;
+  }
+
+  [Symbol.dispose](): void {
+    this.store[Symbol.dispose]();
+    rmSync(this.path, { recursive: true, force: true });
+  }
+}
+
+function bench(context: TestContext): Bench {
+  const made = new Bench();
+  context.after(() => {
+    made[Symbol.dispose]();
+  });
+  return made;
+}
+
+test('a request opens its service for its source, and its packet never again', (context) => {
+  const b = bench(context);
+  const frame = b.frame();
+  const verdict = b.verdict(frame);
+  assert.equal(verdict.status, 'ok');
+  assert.equal(verdict.end, b.now + 30 * MICROS_PER_SECOND);
+  assert.equal(b.openings(), 1);
+  assert.equal(b.refusal(frame), 'stale');
+  b.restart();
+  assert.equal(b.refusal(frame), 'stale');
+  assert.equal(b.openings(), 1);
+});
+
+test('a packet from another address than it states is refused and not recorded: its owner can still use it', (context) => {
+  const b = bench(context);
+  const frame = b.frame();
+  assert.equal(b.refusal({ ...frame, address: ELSEWHERE }), 'source');
+  assert.equal(b.openings(), 0);
+  assert.equal(b.store.freshnessOf(deviceIdOf(b.signer.publicKey)), undefined);
+  assert.equal(b.verdict(frame).status, 'ok');
+});
+
+test('a retry of a request is one grant, also across a restart', (context) => {
+  const b = bench(context);
+  const requestId = toHex(random(8)) as RequestId;
+  const first = b.verdict(b.frame({ requestId }));
+  b.pass(2);
+  const second = b.verdict(b.frame({ requestId }));
+  assert.equal(second.end, first.end);
+  b.pass(2);
+  b.restart();
+  assert.equal(b.verdict(b.frame({ requestId })).end, first.end);
+  assert.equal(b.openings(), 1);
+});
+
+test('lost state: a device is told the new state id, opens nothing, and then gets in', (context) => {
+  const b = bench(context);
+  const verdict = b.verdict(b.frame({ stateId: random(8) }));
+  assert.equal(verdict.status, 'resync');
+  assert.equal(b.openings(), 0);
+  b.pass(1);
+  assert.equal(b.verdict(b.frame()).status, 'ok');
+});
+
+test('a fast clock is told so, opens nothing, and its packets are dead for good', (context) => {
+  const b = bench(context);
+  const fast = b.frame({ time: (b.now + 3600 * MICROS_PER_SECOND) as UnixMicros });
+  const verdict = b.verdict(fast);
+  assert.equal(verdict.status, 'clock');
+  assert.equal(verdict.era, 1);
+  b.pass(3600);
+  assert.equal(b.refusal(fast), 'era');
+  assert.equal(b.openings(), 0);
+  assert.equal(b.verdict(b.frame({ era: 1 })).status, 'ok');
+});
+
+test('who is unknown, revoked or expired gets silence', (context) => {
+  const b = bench(context);
+  assert.equal(b.refusal(b.frame({}, HOME, importSigner(random(32)))), 'device-unknown');
+  b.device = { revoked: b.now };
+  assert.equal(b.refusal(b.frame()), 'device-revoked');
+  b.device = { expires: b.now };
+  assert.equal(b.refusal(b.frame()), 'device-expired');
+  b.device = {};
+  assert.equal(b.verdict(b.frame()).status, 'ok');
+});
+
+test('a signature that is not by the device named is refused before anything is recorded', (context) => {
+  const b = bench(context);
+  const thief = importSigner(random(32));
+  const frame = b.frame({ device: deviceIdOf(b.signer.publicKey) }, HOME, thief);
+  assert.equal(b.refusal(frame), 'signature');
+  assert.equal(b.store.freshnessOf(deviceIdOf(b.signer.publicKey)), undefined);
+});
+
+test('bytes that a sentry made up, or for another gate, are refused as frames', (context) => {
+  const b = bench(context);
+  const frame = b.frame();
+  assert.equal(b.refusal({ ...frame, plaintext: random(183) }), 'frame');
+  const other = frame.plaintext.slice();
+  other.set(random(16), STATEMENT.audience);
+  assert.equal(b.refusal({ ...frame, plaintext: other }), 'frame');
+  assert.equal(b.refusal({ ...frame, suite: 2 }), 'frame');
+});
+
+test('an observed source needs leave by its service, and a copy from a second address is an event', (context) => {
+  const b = bench(context);
+  assert.equal(b.refusal(b.frame({ source: { type: 'observed' } })), 'source-leave');
+  const frame = b.frame({ source: { type: 'observed' }, service: web.name });
+  assert.equal(b.verdict(frame).status, 'ok');
+  assert.equal(b.refusal({ ...frame, address: ELSEWHERE }), 'stale');
+  assert.deepEqual(b.events.at(-1)?.kind, 'raced');
+  assert.equal(b.openings(), 1);
+});
+
+test('close ends all grants of the device for the service, whatever their source, and older requests open nothing after it', (context) => {
+  const b = bench(context);
+  b.verdict(b.frame({ service: web.name }));
+  const late = b.frame({ service: web.name, time: (b.now + 1) as UnixMicros });
+  b.pass(1);
+  assert.equal(b.verdict(b.frame({ kind: 'close', service: web.name, source: { type: 'observed' } }, ELSEWHERE)).status, 'ok');
+  assert.equal(b.openings(), 0);
+  assert.equal(b.refusal(late), 'stale');
+});
+
+test('extend lengthens a live grant and nothing else', (context) => {
+  const b = bench(context);
+  const none = b.verdict(b.frame({ kind: 'extend', service: web.name }));
+  assert.equal(none.status, 'not-permitted');
+  b.pass(1);
+  b.verdict(b.frame({ service: web.name }));
+  b.pass(20);
+  const extended = b.verdict(b.frame({ kind: 'extend', service: web.name, seconds: 50 }));
+  assert.equal(extended.end, b.now + 50 * MICROS_PER_SECOND);
+  assert.equal(b.openings(), 1);
+  b.pass(51);
+  assert.equal(b.openings(), 0);
+});
+
+test('more seconds than the service allows are cut, and another service is not permitted', (context) => {
+  const b = bench(context);
+  assert.equal(b.verdict(b.frame({ seconds: 86_400 })).end, b.now + 60 * MICROS_PER_SECOND);
+  b.pass(1);
+  assert.equal(b.verdict(b.frame({ service: 'other' as ServiceName })).status, 'not-permitted');
+});
+
+test('single use: each request arms a place of its own, 32 for one source, and then the gate says that it failed', (context) => {
+  const b = bench(context);
+  for (let i = 0; i < 32; i++) {
+    assert.equal(b.verdict(b.frame()).status, 'ok');
+    b.pass(0.001);
+  }
+  assert.equal(b.openings(), 32);
+  assert.equal(b.verdict(b.frame()).status, 'failed');
+});
+
+test('a device that floods is cut to 64 at once and then one a second', (context) => {
+  const b = bench(context);
+  let recorded = 0;
+  for (let i = 0; i < 100; i++) {
+    b.now = (b.now + 1) as UnixMicros;
+    if (b.handler.handle(b.frame({ kind: 'whoami', source: { type: 'observed' }, service: undefined })).ok) recorded++;
+  }
+  assert.equal(recorded, 64);
+  b.pass(3);
+  assert.equal(b.verdict(b.frame({ kind: 'whoami', source: { type: 'observed' }, service: undefined })).status, 'ok');
+});
+
+test('the next gate key is told until the device uses it', (context) => {
+  const b = bench(context);
+  assert.deepEqual(b.verdict(b.frame()).nextKey, b.keys.next);
+  b.pass(1);
+  assert.equal(b.verdict(b.frame({}, HOME, b.signer, 1)).nextKey, undefined);
+  assert.equal(b.moved, 1);
+  b.pass(1);
+  b.verdict(b.frame({}, HOME, b.signer, 1));
+  assert.equal(b.moved, 1);
+});
+
+test('an invite enrols one device, once, and the same device again gets the same answer', (context) => {
+  const b = bench(context);
+  const invite = importSigner(random(32));
+  const id = deviceIdOf(invite.publicKey);
+  const expires = (b.now + 60 * MICROS_PER_SECOND) as UnixMicros;
+  b.store.addInvite({ id, user: 'alice', publicKey: invite.publicKey, gateKey: gateKeyId(b.keys.current), created: b.now, expires, usedBy: undefined });
+  const enrol = (device: Signer): RequestFrame =>
+    b.frame({ kind: 'enrol', service: undefined, newDevice: device.publicKey, source: { type: 'observed' } }, HOME, invite);
+  const [first, second] = [importSigner(random(32)), importSigner(random(32))];
+  assert.equal(b.verdict(enrol(first)).status, 'ok');
+  b.pass(1);
+  assert.equal(b.verdict(enrol(first)).status, 'ok');
+  assert.deepEqual(b.enrolled, [first.publicKey]);
+  b.pass(1);
+  assert.equal(b.refusal(enrol(second)), 'invite-used');
+  assert.equal(b.refusal(b.frame({ kind: 'enrol', service: undefined, newDevice: first.publicKey, source: { type: 'observed' } }, HOME, second)), 'invite-unknown');
+});
+
+test('an invite that ran out enrols nobody', (context) => {
+  const b = bench(context);
+  const invite = importSigner(random(32));
+  const id = deviceIdOf(invite.publicKey);
+  b.store.addInvite({ id, user: 'alice', publicKey: invite.publicKey, gateKey: gateKeyId(b.keys.current), created: b.now, expires: b.now, usedBy: undefined });
+  const frame = b.frame({ kind: 'enrol', service: undefined, newDevice: random(32), source: { type: 'observed' } }, HOME, invite);
+  assert.equal(b.refusal(frame), 'invite-expired');
+});
+
+test('a grant whose record cannot be written is refused, and the gate goes on', (context) => {
+  const b = bench(context);
+  const whole = b.store.record;
+  b.store.record = () => {
+    throw new Error('database or disk is full');
+  };
+  const frame = b.frame();
+  assert.equal(b.refusal(frame), 'record-failed');
+  assert.equal(b.openings(), 0);
+  assert.equal(b.events.at(-1)?.kind, 'record-failed');
+  b.store.record = whole;
+  assert.equal(b.verdict(frame).status, 'ok');
+});

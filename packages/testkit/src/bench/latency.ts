@@ -1,0 +1,38 @@
+import type { Bench } from './bench.ts';
+import { Stage } from './stage.ts';
+import { summarise } from './statistics.ts';
+import { measureSteps } from './steps.ts';
+
+const KNOCKS = 200;
+
+/** Packet sent to service answering. */
+export const latency: Bench = {
+  name: 'latency',
+  summary: 'milliseconds from the packet sent to the service answering, 200 knocks for each suite and family',
+  async run(say) {
+    await using stage = await Stage.build(4 * KNOCKS);
+    const results: Record<string, unknown> = {};
+    const lines: string[] = [];
+    let first = 0;
+    let ok = true;
+    for (const [suite, family] of [
+      [1, 4],
+      [1, 6],
+      [2, 4],
+      [2, 6],
+    ] as const) {
+      const name = `suite ${String(suite)}, IPv${String(family)}`;
+      say(`${name}: ${String(KNOCKS)} knocks …`);
+      const summary = summarise(await stage.probe(stage.plan(suite, family, first, KNOCKS, 15)));
+      first += KNOCKS;
+      ok &&= summary.lost === 0;
+      results[`suite${String(suite)}-ipv${String(family)}`] = summary;
+      const { lost, min, median, p99 } = summary;
+      lines.push(`${name}: lost ${String(lost)}, min ${String(min)} ms, median ${String(median)} ms, p99 ${String(p99)} ms`);
+    }
+    const steps = measureSteps();
+    lines.push('where it goes (each step alone, median):', ...Object.entries(steps).map(([step, micros]) => `  ${step}: ${String(micros)} µs`));
+    const { n, lost, min, median, p99 } = results['suite1-ipv4'] as ReturnType<typeof summarise>;
+    return { ok, lines, json: { bench: 'latency', n, lost, min, median, p99, unit: 'ms', all: results, stepsMicroseconds: steps } };
+  },
+};
