@@ -1,12 +1,27 @@
-import type { Refusal, UnixMicros } from '@postern/protocol';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { Socket } from 'node:net';
+import { dirname, extname, join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { REFUSALS, type Refusal, type UnixMicros } from '@postern/protocol';
+import { PersonError } from '@postern/terminal';
 import type { Capture } from '../config/model.ts';
-import type { RequestFrame, VerdictFrame } from '../line/codec.ts';
+import {
+  decodeSentryFrame,
+  encodeMonitorFrame,
+  type MonitorFrame,
+  type RequestFrame,
+  type VerdictFrame,
+} from '../line/codec.ts';
+import { FRAME } from '../line/frame.ts';
+import { Reassembler } from '../line/reassembler.ts';
+import { BackOff } from './back-off.ts';
+import { SentryOutput } from './sentry-output.ts';
+import { SentrySockets, type GateKeys, type Hearing } from './sentry-sockets.ts';
+import { lookUpUser, mustRead, stripped, type NumericUser } from './sentry-user.ts';
 
-/** The live gate keys, 32 bytes each; `next` while a rotation is under way. */
-export interface GateKeys {
-  readonly current: Uint8Array;
-  readonly next: Uint8Array | undefined;
-}
+export type { GateKeys, Hearing } from './sentry-sockets.ts';
 
 /** What the sentry needs to unseal requests. Device keys never go there. */
 export interface SentrySecrets {
@@ -19,18 +34,6 @@ export interface SentrySecrets {
 
 /** What the monitor answers to a request that was recorded. */
 export type Verdict = Omit<VerdictFrame, 'type' | 'id'>;
-
-/** How knocks of one family are heard. */
-export interface Hearing {
-  readonly family: 4 | 6;
-  /**
-   * - `tag`: the kernel checks form and tag, so a stranger's packet never wakes the sentry.
-   * - `form`: the kernel checks the form only, because so many tags do not fit `net.core.optmem_max`; the sentry checks the tag.
-   * - `deaf`: this host does not have the family; `why` says so.
-   */
-  readonly filter: 'tag' | 'form' | 'deaf';
-  readonly why: string | undefined;
-}
 
 /** What the sentry process is made from. */
 export interface SentryOptions {
@@ -74,10 +77,240 @@ export interface SentryProcess extends Disposable {
   counters(): Readonly<Partial<Record<Refusal, number>>>;
 }
 
+/** How often epochs and the sign of life are looked at, in milliseconds. */
+const TICK = 5_000;
+
+/** A sentry that sent nothing for so long hangs: it reports every 10 s at least. Milliseconds. */
+const SILENT = 30_000;
+
+/** Verdicts that wait for a sentry that does not read; one more is dropped, and its client asks again. */
+const MOST_VERDICTS = 256;
+
+const SOURCE = extname(import.meta.filename) === '.ts';
+
+/** Small heap, few threads; `--disable-sigusr1`, because a signal would make Node listen for a debugger. Memory was measured. */
+const NODE_FLAGS = [
+  '--max-semi-space-size=1',
+  '--max-old-space-size=64',
+  '--v8-pool-size=1',
+  '--disable-sigusr1',
+  ...(SOURCE ? ['--conditions=source'] : []),
+];
+
+/** libuv would keep an io_uring for its own purposes: the sentry shall have none. Nothing else is in the environment. */
+const ENVIRONMENT = { UV_USE_IO_URING: '0' };
+
 /**
  * Opens the sockets, attaches the kernel filters, starts the sentry on them and keeps it running.
  * @throws PersonError when the port is in use, a capability or the sentry's user is missing, or that user cannot read the program.
  */
 export function startSentry(options: SentryOptions): SentryProcess {
-  throw new Error(`not written yet: ${options.entry ?? 'sentry'}`);
+  const user = lookUpUser(options.sentryUser);
+  const entry = options.entry ?? join(dirname(import.meta.dirname), 'sentry', `main${extname(import.meta.filename)}`);
+  const libraries = ['koffi', '@postern/protocol'].map((name) => fileURLToPath(import.meta.resolve(name)));
+  mustRead(user, [process.execPath, entry, ...libraries]);
+  return new KeptSentry(options, user, entry);
+}
+
+/** One process from its start to its end. */
+interface Life {
+  readonly child: ChildProcess;
+  readonly line: Socket;
+  readonly output: SentryOutput;
+  readonly started: number;
+  lastSign: number;
+  ready: boolean;
+  /** Why it was killed, if we did it. */
+  killed: string | undefined;
+  counters: Uint32Array;
+}
+
+class KeptSentry implements SentryProcess {
+  readonly ready: Promise<void>;
+  readonly closed: Promise<void>;
+  readonly #options: SentryOptions;
+  readonly #user: NumericUser;
+  readonly #entry: string;
+  readonly #sockets: SentrySockets;
+  readonly #backOff = new BackOff();
+  readonly #first = Promise.withResolvers<undefined>();
+  readonly #gone = Promise.withResolvers<undefined>();
+  readonly #totals = new Map<Refusal, number>();
+  readonly #ticker: NodeJS.Timeout;
+  #restart: NodeJS.Timeout | undefined;
+  #gateKeys: GateKeys;
+  #life: Life | undefined;
+  #disposed = false;
+  #restarts = 0;
+
+  constructor(options: SentryOptions, user: NumericUser, entry: string) {
+    this.#options = options;
+    this.#user = user;
+    this.#entry = entry;
+    this.#gateKeys = options.secrets.gateKeys;
+    this.ready = this.#first.promise;
+    // Whoever does not wait for it is told by the log.
+    this.ready.catch(() => undefined);
+    this.closed = this.#gone.promise;
+    this.#sockets = new SentrySockets(options.capture, options.port, this.#gateKeys, options.clock());
+    for (const { filter, family, why } of this.#sockets.hearing) {
+      if (filter !== 'tag')
+        options.log('warning', `IPv${String(family)} is heard without tags in the kernel: ${why ?? ''}`);
+    }
+    this.#ticker = setInterval(() => {
+      this.#tick();
+    }, TICK);
+    this.#begin();
+  }
+
+  get pid(): number | undefined {
+    return this.#life?.child.pid;
+  }
+
+  get hearing(): readonly [Hearing, Hearing] {
+    return this.#sockets.hearing;
+  }
+
+  get restarts(): number {
+    return this.#restarts;
+  }
+
+  setKeys(keys: GateKeys): void {
+    this.#gateKeys = keys;
+    this.#sockets.tune(keys, this.#options.clock());
+    if (this.#life !== undefined) send(this.#life, { type: 'keys', ...keys });
+  }
+
+  counters(): Readonly<Partial<Record<Refusal, number>>> {
+    return Object.fromEntries(this.#totals);
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    clearInterval(this.#ticker);
+    clearTimeout(this.#restart);
+    this.#sockets[Symbol.dispose]();
+    if (this.#life === undefined) this.#gone.resolve(undefined);
+    else this.#end(this.#life, 'stopped');
+  }
+
+  #begin(): void {
+    const { port, pq, secrets } = this.#options;
+    const { packet4, packet6, udp4, udp6 } = this.#sockets.fds;
+    const [program, ...args] = stripped(this.#user, [process.execPath, ...NODE_FLAGS, this.#entry]);
+    const descriptors = [packet4, packet6, udp4, udp6].map((fd) => fd ?? ('ignore' as const));
+    const child = spawn(program, args, {
+      stdio: ['ignore', 'ignore', 'pipe', 'pipe', ...descriptors],
+      env: ENVIRONMENT,
+      cwd: '/',
+      // A session of its own: an interrupt on our terminal is for us alone.
+      detached: true,
+    });
+    const line = child.stdio[3];
+    if (!(line instanceof Socket) || child.stderr === null) throw new TypeError('the sentry has no line');
+    const now = performance.now();
+    const output = new SentryOutput((text) => {
+      this.#options.log('warning', `sentry: ${text}`);
+    });
+    const counters = new Uint32Array(REFUSALS.length);
+    const life: Life = { child, line, output, started: now, lastSign: now, ready: false, killed: undefined, counters };
+    this.#life = life;
+    const reassembler = new Reassembler((frame) => {
+      this.#take(life, frame);
+    });
+    line.on('data', (piece) => {
+      reassembler.push(piece);
+    });
+    // A line that breaks ends with the process, which is noticed there.
+    line.on('error', () => undefined);
+    child.stderr.on('data', (piece: Buffer) => {
+      output.push(piece);
+    });
+    child.on('error', (error) => {
+      output.push(Buffer.from(`${error.message}\n`));
+    });
+    child.on('close', (code, signal) => {
+      this.#ended(life, code === null ? `signal ${String(signal)}` : `exit code ${String(code)}`);
+    });
+    const present = { packet4: packet4 !== undefined, packet6: packet6 !== undefined };
+    const replies = { udp4: udp4 !== undefined, udp6: udp6 !== undefined };
+    const use = { receiveUdp: this.#sockets.capture === 'dgram', pqRequired: pq === 'required' };
+    send(life, { type: 'setup', ...present, ...replies, ...use, port, x25519: secrets.x25519, xwing: secrets.xwing });
+    send(life, { type: 'keys', ...this.#gateKeys });
+  }
+
+  #take(life: Life, bytes: Uint8Array): void {
+    if (life !== this.#life) return;
+    const frame = decodeSentryFrame(bytes);
+    if (frame === undefined) {
+      this.#options.onMalformed();
+      return;
+    }
+    life.lastSign = performance.now();
+    switch (frame.type) {
+      case 'ready':
+        life.ready = true;
+        this.#first.resolve(undefined);
+        return;
+      case 'report':
+        this.#add(life, frame.counters);
+        return;
+      case 'request':
+        this.#options.onRequest(frame, (verdict) => {
+          if (life === this.#life) send(life, { type: 'verdict', id: frame.id, ...verdict });
+        });
+        return;
+    }
+  }
+
+  #add(life: Life, counters: Uint32Array): void {
+    for (const [index, refusal] of REFUSALS.entries()) {
+      const delta = ((counters[index] ?? 0) - (life.counters[index] ?? 0)) >>> 0;
+      if (delta > 0) this.#totals.set(refusal, (this.#totals.get(refusal) ?? 0) + delta);
+    }
+    life.counters = counters;
+  }
+
+  #tick(): void {
+    this.#sockets.turn(this.#options.clock());
+    const life = this.#life;
+    if (life !== undefined && performance.now() - life.lastSign > SILENT) this.#end(life, 'no sign of life');
+  }
+
+  /** The line's end tells an honest sentry to go; the signal does not ask. */
+  #end(life: Life, reason: string): void {
+    life.killed ??= reason;
+    life.line.destroy();
+    life.child.kill('SIGKILL');
+  }
+
+  #ended(life: Life, how: string): void {
+    life.output.end();
+    this.#life = undefined;
+    if (this.#disposed) {
+      this.#gone.resolve(undefined);
+      return;
+    }
+    const reason = life.killed ?? how;
+    if (!life.ready && this.#restarts === 0) {
+      this.#first.reject(
+        new PersonError(`the sentry could not be started: ${reason}`, { hint: life.output.lastLine ?? 'see the log' }),
+      );
+    }
+    const delay = this.#backOff.after(performance.now() - life.started);
+    this.#restarts++;
+    this.#options.onRestart?.(reason, delay);
+    this.#restart = setTimeout(() => {
+      this.#begin();
+    }, delay);
+  }
+}
+
+/** Never waits: what a sentry does not read in time is dropped, but for the few frames it cannot do without. */
+function send(life: Life, frame: MonitorFrame): void {
+  if (life.line.destroyed) return;
+  if (frame.type === 'verdict' && life.line.writableLength > MOST_VERDICTS * FRAME) return;
+  const bytes = encodeMonitorFrame(frame);
+  life.line.write(bytes, () => bytes.fill(0));
 }

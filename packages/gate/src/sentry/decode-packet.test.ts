@@ -11,13 +11,15 @@ test('addresses, port and payload are found behind an IPv4 and an IPv6 header', 
   const four = new Uint8Array(380);
   four.set([0x45, 0, 380 >> 8, 380 & 0xff, 0, 0, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 198, 51, 100, 7]);
   four.set([0x9c, 0x40, 0xf2, 0xf9, 360 >> 8, 360 & 0xff], 20);
-  const datagram = newDatagram();
-  assert.ok(decodePacket(four, 380, 4, 62201, datagram));
+  const datagram = newDatagram(4);
+  const datagram6 = newDatagram(6);
+  assert.ok(decodePacket(four, 380, 62201, datagram));
   assert.deepEqual(datagram, {
     family: 4,
     source: address4(192, 0, 2, 1),
     destination: address4(198, 51, 100, 7),
     sourcePort: 40000,
+    interfaceIndex: 0,
     from: 28,
     to: 380,
   });
@@ -25,18 +27,19 @@ test('addresses, port and payload are found behind an IPv4 and an IPv6 header', 
   six.set([0x60, 0, 0, 0, 1380 >> 8, 1380 & 0xff, 17, 64, 0x20, 1]);
   six.set([0x20, 2], 24);
   six.set([0x9c, 0x41, 0xf2, 0xf9, 1380 >> 8, 1380 & 0xff], 40);
-  assert.ok(decodePacket(six, 1420, 6, 62201, datagram));
-  assert.deepEqual(datagram, {
+  assert.ok(decodePacket(six, 1420, 62201, datagram6));
+  assert.deepEqual(datagram6, {
     family: 6,
     source: address6(0x20, 1),
     destination: address6(0x20, 2),
     sourcePort: 40001,
+    interfaceIndex: 0,
     from: 48,
     to: 1420,
   });
-  assert.ok(!decodePacket(six, 1419, 6, 62201, datagram), 'one byte short');
-  assert.ok(!decodePacket(six, 1420, 6, 62202, datagram), 'another port');
-  assert.ok(!decodePacket(six, 1420, 4, 62201, datagram), 'another family');
+  assert.ok(!decodePacket(six, 1419, 62201, datagram6), 'one byte short');
+  assert.ok(!decodePacket(six, 1420, 62202, datagram6), 'another port');
+  assert.ok(!decodePacket(six, 1420, 62201, datagram), 'another family');
 });
 
 test('decoding is total on arbitrary bytes', () => {
@@ -46,7 +49,7 @@ test('decoding is total on arbitrary bytes', () => {
       fc.nat(1600),
       fc.constantFrom(4 as const, 6 as const),
       (bytes, size, family) => {
-        decodePacket(bytes, size, family, 62201, newDatagram());
+        decodePacket(bytes, size, 62201, newDatagram(family));
       },
     ),
   );

@@ -8,26 +8,38 @@ const IP6_HEADER = 40;
 
 /** One datagram to the knock port. Made once and overwritten by every packet, so that the hot path allocates nothing. */
 export interface Datagram {
-  family: 4 | 6;
+  readonly family: 4 | 6;
   /** 16 bytes, IPv4 as ::ffff:a.b.c.d. */
   readonly source: Uint8Array;
+  /** The address of this host that it came to, likewise. */
   readonly destination: Uint8Array;
   sourcePort: number;
-  /** Where the payload is in the packet, half-open. */
+  /** Index of the interface that it came in by. */
+  interfaceIndex: number;
+  /** Where the payload is in the buffer, half-open. */
   from: number;
   to: number;
 }
 
 /** An empty datagram to be filled. */
-export function newDatagram(): Datagram {
-  return { family: 4, source: new Uint8Array(16), destination: new Uint8Array(16), sourcePort: 0, from: 0, to: 0 };
+export function newDatagram(family: 4 | 6): Datagram {
+  return {
+    family,
+    source: new Uint8Array(16),
+    destination: new Uint8Array(16),
+    sourcePort: 0,
+    interfaceIndex: 0,
+    from: 0,
+    to: 0,
+  };
 }
 
 /**
- * Fills `into` from a packet that begins with its IPv4 or IPv6 header, and says whether it has the form of a knock: no options or
+ * Fills `into` from a packet that begins with the header of its family, and says whether it has the form of a knock: no options or
  * extension headers, unfragmented, UDP to `port`, 352 or 1,372 bytes of payload by every length field. Bytes after the payload are padding.
  */
-export function decodePacket(packet: Uint8Array, size: number, family: 4 | 6, port: number, into: Datagram): boolean {
+export function decodePacket(packet: Uint8Array, size: number, port: number, into: Datagram): boolean {
+  const { family } = into;
   const udp = family === 4 ? IP4_HEADER : IP6_HEADER;
   if (size < udp + UDP_HEADER || size > packet.length) return false;
   const length = readU16(packet, udp + 4);
@@ -45,7 +57,6 @@ export function decodePacket(packet: Uint8Array, size: number, family: 4 | 6, po
       into.destination[index] = packet[24 + index] ?? 0;
     }
   }
-  into.family = family;
   into.sourcePort = readU16(packet, udp);
   into.from = udp + UDP_HEADER;
   into.to = udp + length;

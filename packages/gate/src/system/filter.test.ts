@@ -43,8 +43,8 @@ function passes(program: Uint8Array, bytes: Uint8Array, type = HOST): boolean {
 
 /** What the sentry would say of the packet: the model of the filter. */
 function expected(layer: 'ip4' | 'ip6', bytes: Uint8Array, tagKeys: readonly Uint8Array[]): boolean {
-  const datagram = newDatagram();
-  if (!decodePacket(bytes, bytes.length, layer === 'ip4' ? 4 : 6, PORT, datagram)) return false;
+  const datagram = newDatagram(layer === 'ip4' ? 4 : 6);
+  if (!decodePacket(bytes, bytes.length, PORT, datagram)) return false;
   if (tagKeys.length === 0) return true;
   const payload = bytes.subarray(datagram.from, datagram.to);
   const tag = new DataView(payload.buffer, payload.byteOffset).getUint32(8, true);

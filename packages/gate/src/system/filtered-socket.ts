@@ -47,7 +47,7 @@ export class FilteredSocket implements Disposable {
 
   #attach(program: Uint8Array): number {
     const { SOL_SOCKET, SO_ATTACH_FILTER } = libc.SOCKET;
-    return libc.setOption(this.fd, SOL_SOCKET, SO_ATTACH_FILTER, libc.filterProgram(program));
+    return libc.setOption(this.fd, SOL_SOCKET, SO_ATTACH_FILTER, libc.filterProgram(program).bytes);
   }
 }
 

@@ -191,13 +191,21 @@ export function putPointer(into: DataView, offset: number, target: Uint8Array): 
   into.setBigUint64(offset, koffi.address(target), true);
 }
 
-/** struct sock_fprog over a classic BPF program, 8 bytes an instruction. Valid while `program` is referenced. */
-export function filterProgram(program: Uint8Array): Uint8Array {
+/** A struct sock_fprog, and the program that it points to. */
+export interface FilterProgram {
+  /** The structure, 16 bytes. */
+  readonly bytes: Uint8Array;
+  /** Kept so that it lives as long. */
+  readonly program: Uint8Array;
+}
+
+/** A struct sock_fprog over a classic BPF program, 8 bytes an instruction. */
+export function filterProgram(program: Uint8Array): FilterProgram {
   const bytes = fixedBytes(16);
   const view = new DataView(bytes.buffer);
   view.setUint16(0, program.length >>> 3, true);
   putPointer(view, 8, program);
-  return bytes;
+  return { bytes, program };
 }
 
 /** Offsets within struct msghdr. */

@@ -1,0 +1,177 @@
+/**
+ * The sentry's loop: one thread, one poll(2) over the line and the knocks, nothing that waits anywhere else. Node's own event loop does
+ * not turn any more: that saves a system call or two for every packet, and libuv cannot watch packet sockets anyway.
+ */
+import { randomBytes } from 'node:crypto';
+import { performance } from 'node:perf_hooks';
+import { importStaticPrivate, RECEIPT, sealReceipt, type UnixMicros } from '@postern/protocol';
+import type { KeysFrame, MonitorFrame, SetupFrame, VerdictFrame } from '../line/codec.ts';
+import { SENTRY_FD } from '../line/frame.ts';
+import * as libc from '../system/libc.ts';
+import { packetCapture, udpCapture, type Capture } from './capture.ts';
+import { isPossibleSource, type Datagram } from './decode-packet.ts';
+import type { LineEnd } from './line-end.ts';
+import { Pending } from './pending.ts';
+import { Pipeline, type Opened } from './pipeline.ts';
+import { ReplySocket } from './reply.ts';
+import { Reporter } from './reporter.ts';
+import type { Started } from './start.ts';
+
+/** Datagrams read from one socket before the others, and the line, have their turn. */
+const BATCH = 32;
+
+/** Serves until the monitor closes the line. @throws Error when the line breaks in another way */
+export function serve(started: Started, clock: () => UnixMicros = systemClock): void {
+  const { line, setup } = started;
+  const captures = capturesOf(setup);
+  const sentry = new Sentry(started, clock);
+  const polled = new Polled([line.fd, ...captures.map(({ fd }) => fd)]);
+  for (;;) {
+    polled.wait(sentry.rest());
+    if (
+      polled.ready(0) &&
+      !line.receive((frame) => {
+        sentry.obey(frame);
+      })
+    )
+      return;
+    captures.forEach((capture, index) => {
+      if (!polled.ready(index + 1)) return;
+      for (let count = 0; count < BATCH; count++) {
+        const arrival = capture.next();
+        if (arrival === 'empty') return;
+        sentry.hear(capture, arrival === 'datagram');
+      }
+    });
+  }
+}
+
+function systemClock(): UnixMicros {
+  return (Date.now() * 1000) as UnixMicros;
+}
+
+function capturesOf({ packet4, packet6, udp4, udp6, receiveUdp, port }: SetupFrame): readonly Capture[] {
+  const captures: Capture[] = [];
+  if (packet4) captures.push(packetCapture(SENTRY_FD.packet4, 4, port));
+  if (packet6) captures.push(packetCapture(SENTRY_FD.packet6, 6, port));
+  if (udp4 && receiveUdp) captures.push(udpCapture(SENTRY_FD.udp4, 4));
+  if (udp6 && receiveUdp) captures.push(udpCapture(SENTRY_FD.udp6, 6));
+  return captures;
+}
+
+class Sentry {
+  readonly #line: LineEnd;
+  readonly #clock: () => UnixMicros;
+  readonly #pipeline: Pipeline;
+  readonly #pending = new Pending();
+  readonly #reporter = new Reporter(performance.now());
+  readonly #replies: Readonly<Record<4 | 6, ReplySocket | undefined>>;
+
+  constructor({ line, setup, keys }: Started, clock: () => UnixMicros) {
+    this.#line = line;
+    this.#clock = clock;
+    const statics = { 1: importStaticPrivate(1, setup.x25519), 2: importStaticPrivate(2, setup.xwing) };
+    this.#pipeline = new Pipeline(statics, setup.pqRequired);
+    this.#setKeys(keys);
+    this.#replies = {
+      4: setup.udp4 ? new ReplySocket(SENTRY_FD.udp4, 4) : undefined,
+      6: setup.udp6 ? new ReplySocket(SENTRY_FD.udp6, 6) : undefined,
+    };
+  }
+
+  /** Reports when that is due; returns how long to wait for the next report, in milliseconds. */
+  rest(): number {
+    const now = performance.now();
+    if (this.#reporter.due(now) === 0) {
+      this.#pending.expire(this.#clock());
+      if (this.#line.send({ type: 'report', counters: this.#reporter.counters })) this.#reporter.reported(now);
+      else this.#reporter.postponed(now);
+    }
+    return Math.ceil(this.#reporter.due(now));
+  }
+
+  /** Looks at what `capture` has read. */
+  hear({ buffer, datagram }: Capture, hasForm: boolean): void {
+    if (!hasForm || !isPossibleSource(datagram.source, datagram.family)) {
+      this.#reporter.count('length');
+      return;
+    }
+    const now = this.#clock();
+    const packet = buffer.subarray(datagram.from, datagram.to);
+    const result = this.#pipeline.receive(packet, datagram.source, datagram.family, now);
+    if (!result.ok) this.#reporter.count(result.reason);
+    else if (!this.#forward(result.value, datagram, now)) this.#reporter.count('monitor-busy');
+  }
+
+  /** Does what the monitor says. */
+  obey(frame: MonitorFrame): void {
+    switch (frame.type) {
+      case 'verdict':
+        this.#answer(frame);
+        return;
+      case 'keys':
+        this.#setKeys(frame);
+        return;
+      case 'setup':
+        throw new Error('the monitor sent a second setup');
+    }
+  }
+
+  #setKeys({ current, next }: KeysFrame): void {
+    this.#pipeline.setKeys(next === undefined ? [current] : [current, next], this.#clock());
+  }
+
+  #forward({ gateKey, unsealed }: Opened, datagram: Datagram, now: UnixMicros): boolean {
+    const { suite, nonce, encHash, plaintext, mac, receiptKey } = unsealed;
+    const { family, sourcePort: port, interfaceIndex } = datagram;
+    const address = datagram.source.slice();
+    const path = { family, address, port, local: datagram.destination.slice(), interfaceIndex };
+    const id = this.#pending.add({ path, mac, receiptKey }, now);
+    const frame = { type: 'request', suite, gateKey, family, id, address, port, nonce, encHash, plaintext } as const;
+    if (this.#line.send(frame)) return true;
+    this.#pending.take(id, now);
+    return false;
+  }
+
+  #answer(verdict: VerdictFrame): void {
+    const request = this.#pending.take(verdict.id, this.#clock());
+    if (request === undefined) return;
+    const { status, end, now, era, stateId, nextKey } = verdict;
+    const { path, mac, receiptKey } = request;
+    const content = { status, address: path.address, end, now, era, stateId, nextKey };
+    this.#replies[path.family]?.send(path, sealReceipt(receiptKey, mac, content, randomBytes(RECEIPT.nonceSize)));
+    receiptKey.fill(0);
+  }
+}
+
+/** Descriptors to wait for: an array of struct pollfd. */
+class Polled {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+
+  constructor(fds: readonly number[]) {
+    const bytes = libc.fixedBytes(8 * fds.length);
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer);
+    fds.forEach((fd, index) => {
+      this.#view.setInt32(8 * index, fd, true);
+      this.#view.setInt16(8 * index + 4, libc.POLL.in, true);
+    });
+  }
+
+  /** Waits until something can be read, at most `timeout` milliseconds. */
+  wait(timeout: number): void {
+    const result = libc.poll(this.#bytes, timeout);
+    if (result >= 0) return;
+    // What stands in the structure is from the call before.
+    for (let index = 0; index < this.#bytes.length; index += 8) this.#view.setInt16(index + 6, 0, true);
+    if (result !== -libc.ERRNO.EINTR) throw new Error(`poll: ${libc.errnoName(result)}`);
+  }
+
+  /** Whether there is something to be read from a descriptor, an error and its end included. */
+  ready(index: number): boolean {
+    const events = this.#view.getInt16(8 * index + 6, true);
+    if ((events & libc.POLL.nval) !== 0) throw new Error('a descriptor is missing');
+    return events !== 0;
+  }
+}

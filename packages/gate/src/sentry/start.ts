@@ -1,0 +1,82 @@
+/**
+ * The sentry's start, apart from what it does then: a test runs hostile code after this very start-up. Everything that will ever be
+ * imported must be so by now; secrets are read last, behind the sandbox.
+ */
+import { randomBytes } from 'node:crypto';
+import process from 'node:process';
+import {
+  deriveEpochKeys,
+  deviceIdOf,
+  importSigner,
+  importStaticPrivate,
+  type RequestId,
+  sealReceipt,
+  sealRequest,
+  type Statement,
+  type UnixMicros,
+} from '@postern/protocol';
+import type { KeysFrame, SetupFrame } from '../line/codec.ts';
+import { SENTRY_FD } from '../line/frame.ts';
+import { enterSandbox } from '../system/seccomp.ts';
+import { LineEnd } from './line-end.ts';
+import { Pipeline } from './pipeline.ts';
+
+/** What a sentry starts with. */
+export interface Started {
+  readonly line: LineEnd;
+  readonly setup: SetupFrame;
+  readonly keys: KeysFrame;
+}
+
+/** Enters the sandbox, takes the setup and the keys from the monitor and says `ready`. @throws Error when anything is amiss */
+export function start(): Started {
+  rehearse();
+  // Both streams open what they need when they are first touched.
+  process.stdout.write('');
+  process.stderr.write('');
+  enterSandbox();
+  const line = new LineEnd(SENTRY_FD.line);
+  const setup = line.receiveOne();
+  const keys = line.receiveOne();
+  if (setup.type !== 'setup' || keys.type !== 'keys') throw new Error('the monitor did not begin with setup and keys');
+  line.send({ type: 'ready' });
+  return { line, setup, keys };
+}
+
+/**
+ * Opens one knock of each suite with keys made up on the spot: Node and OpenSSL load parts when they are first used, and behind the
+ * sandbox they no longer could.
+ */
+function rehearse(): void {
+  const now = 0 as UnixMicros;
+  const gateKey = randomBytes(32);
+  const statics = { 1: importStaticPrivate(1, randomBytes(32)), 2: importStaticPrivate(2, randomBytes(32)) };
+  const pipeline = new Pipeline(statics, false);
+  pipeline.setKeys([gateKey], now);
+  const signer = importSigner(randomBytes(32));
+  for (const suite of [1, 2] as const) {
+    const gate = statics[suite].public;
+    const statement: Statement = {
+      kind: 'whoami',
+      singleUse: false,
+      device: deviceIdOf(signer.publicKey),
+      era: 0,
+      time: now,
+      stateId: new Uint8Array(8),
+      requestId: '0000000000000000' as RequestId,
+      audience: gate.audience,
+      source: { type: 'observed' },
+      seconds: 0,
+      service: undefined,
+      newDevice: undefined,
+    };
+    const { packet } = sealRequest({ gate, keys: deriveEpochKeys(gateKey, 0), statement, signer, random: randomBytes });
+    const address = new Uint8Array(16);
+    const opened = pipeline.receive(Buffer.from(packet), address, 6, now);
+    if (!opened.ok) throw new Error(`the rehearsal of suite ${String(suite)} was refused: ${opened.reason}`);
+    const { receiptKey, mac } = opened.value.unsealed;
+    const { stateId } = statement;
+    const receipt = { status: 'ok', address, end: now, now, era: 0, stateId, nextKey: undefined } as const;
+    sealReceipt(receiptKey, mac, receipt, randomBytes(12));
+  }
+}
