@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import process from 'node:process';
+import { test, type TestContext } from 'node:test';
+import { PersonError } from '@postern/terminal';
+import type { DeviceId, FreshnessRow, RequestId, ServiceName, UnixMicros } from '@postern/protocol';
+import { openStore, removeStore, type StoredGrant } from './store.ts';
+
+const random = (size: number): Uint8Array => new Uint8Array(randomBytes(size));
+const DEVICE = '00112233445566778899aabbccddeeff' as DeviceId;
+const KEY = new Uint8Array(8).fill(7);
+const row = (top: number): FreshnessRow => ({ era: 3, top, floor: 1, recent: [top - 5, top] });
+
+function place(context: TestContext): string {
+  const directory = mkdtempSync(join(tmpdir(), 'postern-store-'));
+  context.after(() => {
+    rmSync(directory, { recursive: true, force: true });
+  });
+  return join(directory, 'state');
+}
+
+test('what was recorded is there after the process that recorded it was killed', (context) => {
+  const directory = place(context);
+  const script = `
+    import { openStore } from ${JSON.stringify(join(import.meta.dirname, 'store.ts'))};
+    const store = openStore(${JSON.stringify(directory)}, (size) => new Uint8Array(size).fill(9));
+    store.record('${DEVICE}', { era: 3, top: 1000, floor: 1, recent: [995, 1000] }, new Uint8Array(8).fill(7));
+    process.kill(process.pid, 'SIGKILL');`;
+  assert.throws(() => execFileSync(process.execPath, ['--conditions=source', '--input-type=module-typescript', '-e', script], { stdio: 'pipe' }));
+  using store = openStore(directory, random);
+  assert.equal(store.fresh, false);
+  assert.deepEqual(store.stateId, new Uint8Array(8).fill(9));
+  assert.deepEqual(store.freshnessOf(DEVICE), { row: row(1000), gateKey: KEY });
+});
+
+test('a new database has a new state id, and only root can read it', (context) => {
+  const directory = place(context);
+  let before: Uint8Array;
+  {
+    using store = openStore(directory, random);
+    assert.equal(store.fresh, true);
+    before = store.stateId;
+  }
+  assert.equal(statSync(directory).mode & 0o777, 0o700);
+  assert.equal(statSync(join(directory, 'state.db')).mode & 0o777, 0o600);
+  removeStore(directory);
+  using store = openStore(directory, random);
+  assert.notDeepEqual(store.stateId, before);
+  assert.equal(store.freshnessOf(DEVICE), undefined);
+});
+
+test('invites and grants come back as they were put in', (context) => {
+  using store = openStore(place(context), random);
+  const invite = { id: DEVICE, user: 'alice', publicKey: random(32), gateKey: KEY, created: 1 as UnixMicros, expires: 9 as UnixMicros };
+  store.addInvite({ ...invite, usedBy: undefined });
+  assert.deepEqual(store.inviteOf(DEVICE), { ...invite, usedBy: undefined });
+  const used = random(32);
+  store.useInvite(DEVICE, used);
+  assert.deepEqual(store.invites(), [{ ...invite, usedBy: used }]);
+  assert.equal(store.removeInvites({ expiredBefore: 9 as UnixMicros }), 0);
+  assert.equal(store.removeInvites({ user: 'alice' }), 1);
+  assert.equal(store.inviteOf(DEVICE), undefined);
+  const grant: StoredGrant = {
+    id: '0011223344556677',
+    request: '8899aabbccddeeff' as RequestId,
+    device: DEVICE,
+    service: 'ssh' as ServiceName,
+    family: 6,
+    address: random(16),
+    prefix: 128,
+    endpoints: 'tcp/22 udp/53',
+    created: 5 as UnixMicros,
+    ends: 6 as UnixMicros,
+    slot: undefined,
+  };
+  store.putGrant(grant);
+  store.putGrant({ ...grant, ends: 8 as UnixMicros, slot: 3 });
+  assert.deepEqual(store.grants(), [{ ...grant, ends: 8 as UnixMicros, slot: 3 }]);
+  store.dropGrant(grant.id);
+  assert.deepEqual(store.grants(), []);
+});
+
+test('a file that is no state database, or of another layout, is refused with a hint and left as it is', (context) => {
+  const directory = place(context);
+  openStore(directory, random)[Symbol.dispose]();
+  writeFileSync(join(directory, 'state.db'), 'this is not a database, and it is longer than a header of one hundred bytes would have to be, so there');
+  assert.throws(
+    () => openStore(directory, random),
+    (error) => error instanceof PersonError && /state\.db/.test(error.message) && error.hint !== undefined,
+  );
+});
+
+test('a full disk: the record fails with an error, nothing of it is kept, and with room again the next one succeeds', (context) => {
+  if (process.getuid?.() !== 0 && process.env['CI'] !== 'true') {
+    context.skip('needs root, for a small disk of its own');
+    return;
+  }
+  const script = `
+    import { openStore } from ${JSON.stringify(join(import.meta.dirname, 'store.ts'))};
+    import { writeFileSync, rmSync } from 'node:fs';
+    const store = openStore('/mnt/state', (size) => new Uint8Array(size).fill(9));
+    const row = (top) => ({ era: 3, top, floor: 1, recent: [top - 5, top] });
+    store.record('${DEVICE}', row(1000), new Uint8Array(8));
+    try { for (let i = 0; ; i++) writeFileSync('/mnt/filler' + i, new Uint8Array(4096)); } catch {}
+    let said = 'nothing';
+    for (let top = 2000; said === 'nothing' && top < 5000; top++) {
+      const id = top.toString(16).padStart(32, '0');
+      try { store.record(id, row(top), new Uint8Array(8)); } catch (error) { said = error.message; globalThis.last = id; }
+    }
+    console.log(said);
+    console.log(store.freshnessOf(globalThis.last) === undefined, store.freshnessOf('${DEVICE}').row.top);
+    rmSync('/mnt/filler0'); rmSync('/mnt/filler1'); rmSync('/mnt/filler2'); rmSync('/mnt/filler3');
+    store.record(globalThis.last, row(9000), new Uint8Array(8));
+    console.log(store.freshnessOf(globalThis.last).row.top);`;
+  const shell = 'mount -t tmpfs -o size=400k tmpfs /mnt && exec "$0" --conditions=source --input-type=module-typescript -e "$1"';
+  const out = execFileSync('unshare', ['--mount', '--propagation', 'private', 'sh', '-c', shell, process.execPath, script], { encoding: 'utf8' });
+  const [said, kept, after] = out.trim().split('\n');
+  assert.match(said ?? '', /full/);
+  assert.equal(kept, 'true 1000');
+  assert.equal(after, '9000');
+});
