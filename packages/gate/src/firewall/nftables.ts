@@ -33,7 +33,7 @@ import {
   type Protection,
   type Source,
 } from './port.ts';
-import { choosePlace, type Interval } from './prefix-place.ts';
+import { choosePlace, sameInterval, type Interval } from './prefix-place.ts';
 import { restoreText } from './restore.ts';
 import { installText, KNOCKS, LAYOUT, PROTECTED, removeText, SETS, TABLE, type Family } from './table.ts';
 
@@ -51,10 +51,10 @@ const OBJECT = { table: 1, name: 2, type: 3, data: 4, counter: 1, packets: 2 } a
 
 /**
  * One message of a batch. `add` may find the elements there; `claim` must not (else `taken`); `delete` follows an `add` of the same;
- * `release` must find them (else `missing`).
+ * `release` must find them (else `missing`); `drop` was seen to be there, and may have ended since.
  */
 interface Step {
-  readonly verb: 'add' | 'claim' | 'delete' | 'release';
+  readonly verb: 'add' | 'claim' | 'delete' | 'release' | 'drop';
   readonly set: string;
   readonly elements: readonly Element[];
 }
@@ -75,19 +75,23 @@ function replace(set: string, elements: readonly Element[]): Step[] {
   ];
 }
 
-/** Deletes elements whether they are there or not: a `destroy` message exists only since kernel 6.3. */
-function erase(set: string, elements: readonly Element[]): Step[] {
-  return [
-    { verb: 'add', set, elements },
-    { verb: 'delete', set, elements },
-  ];
-}
-
 function onceSet(source: Source, slot: number): string {
   if (!isSingle(source)) throw new RangeError('a prefix cannot be armed for a single connection');
   const set = SETS[source.family].once[slot];
   if (set === undefined) throw new RangeError(`slot must be 0 to ${ONCE_SLOTS - 1}, not ${slot}`);
   return set;
+}
+
+/** What one batch knows of what was there before, and of what its changes so far make of it. */
+interface Batch {
+  readonly changes: readonly Change[];
+  readonly prefixes: Map<Family, Interval[][]>;
+  /** By {@link elementName}. */
+  readonly present: Map<string, boolean>;
+}
+
+function elementName(set: string, key: Uint8Array): string {
+  return set + Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1');
 }
 
 function distinct(elements: readonly Element[]): Element[] {
@@ -98,14 +102,18 @@ function chunks<T>(items: readonly T[], size: number): T[][] {
   return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
 }
 
-function judge(steps: readonly Step[], first: number, answer: Answer): Applied {
-  let worst: Applied | undefined;
+/** `ended`: an element that was to be dropped ended by itself meanwhile, and with it the batch. */
+type Judged = Applied | { readonly ok: false; readonly reason: 'ended' };
+
+function judge(steps: readonly Step[], first: number, answer: Answer): Judged {
+  let worst: Judged | undefined;
   for (const { sequence, error } of answer.errors) {
     const step = steps[sequence - first - 1];
     if (error === ENOENT && (step?.verb === 'add' || step?.verb === 'claim')) return { ok: false, reason: 'gone' };
     if (worst !== undefined) continue;
     if (error === EEXIST && step?.verb === 'claim') worst = { ok: false, reason: 'taken' };
     else if (error === ENOENT && step?.verb === 'release') worst = { ok: false, reason: 'missing' };
+    else if (error === ENOENT && step?.verb === 'drop') worst = { ok: false, reason: 'ended' };
     else if (FULL.includes(error)) worst = { ok: false, reason: 'full' };
     else worst = { ok: false, reason: 'error', error: new SystemError('nftables', error).code };
   }
@@ -141,8 +149,15 @@ class Nftables implements Firewall {
 
   apply(changes: readonly Change[]): Applied {
     try {
-      const nets = new Map<string, Interval[]>();
-      return this.#commit(changes.flatMap((change) => this.#steps(change, changes, nets)));
+      for (;;) {
+        const batch: Batch = { changes, prefixes: new Map(), present: new Map() };
+        const steps = changes.flatMap((change) => this.#steps(change, batch));
+        // With nothing to do nothing would tell that the table is gone.
+        if (steps.length === 0 && changes.length > 0 && this.#tableComment() === undefined)
+          return { ok: false, reason: 'gone' };
+        const applied = this.#commit(steps);
+        if (applied.ok || applied.reason !== 'ended') return applied;
+      }
     } catch (error) {
       return failed(error);
     }
@@ -151,12 +166,13 @@ class Nftables implements Firewall {
   protect(endpoints: readonly Endpoint[], seconds: Seconds | undefined): Applied {
     const timeout = seconds === undefined ? {} : { timeout: milliseconds(seconds) };
     const elements = distinct(endpoints.map((endpoint) => ({ key: endpointKey(endpoint), ...timeout })));
-    return this.#commit(chunks(elements, ELEMENTS_PER_MESSAGE).flatMap((some) => replace(PROTECTED, some)));
+    return this.#whole(chunks(elements, ELEMENTS_PER_MESSAGE).flatMap((some) => replace(PROTECTED, some)));
   }
 
   unprotect(endpoints: readonly Endpoint[]): Applied {
     const elements = distinct(endpoints.map((endpoint) => ({ key: endpointKey(endpoint) })));
-    return this.#commit(chunks(elements, ELEMENTS_PER_MESSAGE).flatMap((some) => erase(PROTECTED, some)));
+    // A `destroy` message, which finds nothing without an error, exists only since kernel 6.3.
+    return this.#whole(chunks(elements, ELEMENTS_PER_MESSAGE).flatMap((some) => replace(PROTECTED, some).slice(0, 2)));
   }
 
   seed(flows: readonly Flow[], seconds: Seconds): Applied {
@@ -165,7 +181,7 @@ class Nftables implements Firewall {
       const ours = flows.filter((flow) => flow.family === family);
       const elements = distinct(ours.map((flow) => ({ key: flowKey(flow), timeout })));
       for (const some of chunks(elements, ELEMENTS_PER_MESSAGE)) {
-        const applied = this.#commit(replace(SETS[family].flows, some));
+        const applied = this.#whole(replace(SETS[family].flows, some));
         if (!applied.ok) return applied;
       }
     }
@@ -219,42 +235,80 @@ class Nftables implements Firewall {
     this.#socket[Symbol.dispose]();
   }
 
-  #steps(change: Change, all: readonly Change[], nets: Map<string, Interval[]>): Step[] {
+  #steps(change: Change, batch: Batch): Step[] {
     const { source, endpoint } = change;
+    const { family } = source;
     const key = grantKey(source, endpoint);
     switch (change.kind) {
       case 'set': {
         const element = { key, timeout: milliseconds(change.seconds), comment: change.id };
-        if (isSingle(source)) return replace(SETS[source.family].open, [element]);
-        const interval = { ...element, keyEnd: grantKeyEnd(source, endpoint) };
-        return replace(this.#netFor(source.family, interval, nets).set, [interval]);
+        if (!isSingle(source))
+          return this.#setPrefix(family, { ...element, keyEnd: grantKeyEnd(source, endpoint) }, batch);
+        batch.present.set(elementName(SETS[family].open, key), true);
+        return replace(SETS[family].open, [element]);
       }
-      case 'unset': {
-        if (isSingle(source)) return erase(SETS[source.family].open, [{ key }]);
-        const interval = { key, keyEnd: grantKeyEnd(source, endpoint) };
-        const { set, held } = this.#netFor(source.family, interval, nets);
-        return held ? erase(set, [interval]) : [];
-      }
+      case 'unset':
+        if (!isSingle(source)) return this.#dropPrefix(family, { key, keyEnd: grantKeyEnd(source, endpoint) }, batch);
+        return this.#drop(SETS[family].open, key, batch);
       case 'arm':
       case 'rearm': {
         const set = onceSet(source, change.slot);
         if (change.seconds > ONCE_SECONDS) throw new RangeError(`a place is armed for ${ONCE_SECONDS} seconds at most`);
-        const element = { key, timeout: milliseconds(change.seconds), comment: change.id, once: true };
-        const guard = this.#guard(source.family, key, all);
-        return change.kind === 'arm'
-          ? [...guard, { verb: 'claim', set, elements: [element] }]
-          : [...guard, { verb: 'release', set, elements: [element] }, { verb: 'add', set, elements: [element] }];
+        const elements = [{ key, timeout: milliseconds(change.seconds), comment: change.id, once: true }];
+        batch.present.set(elementName(set, key), true);
+        const guard = this.#guard(family, key, batch.changes);
+        if (change.kind === 'arm') return [...guard, { verb: 'claim', set, elements }];
+        return [...guard, { verb: 'release', set, elements }, { verb: 'add', set, elements }];
       }
       case 'disarm':
         // The guard stays until it ends: other places may be armed for the same key, and without any it opens nothing.
-        return erase(onceSet(source, change.slot), [{ key, once: true, timeout: 1000 }]);
+        return this.#drop(onceSet(source, change.slot), key, batch);
     }
   }
 
+  /** Takes an element away if it is there. Not by adding it first: a revocation must succeed when the set is full, too. */
+  #drop(set: string, key: Uint8Array, { present }: Batch): Step[] {
+    const name = elementName(set, key);
+    const there = present.get(name) ?? this.#get(set, { key }) !== undefined;
+    present.set(name, false);
+    return there ? [{ verb: 'drop', set, elements: [{ key }] }] : [];
+  }
+
+  #setPrefix(family: Family, interval: Element & Interval, batch: Batch): Step[] {
+    const places = this.#prefixes(family, batch);
+    const place = choosePlace(places, interval);
+    const set = SETS[family].net[place?.index ?? -1];
+    if (place === undefined || set === undefined) throw new Unapplied('full');
+    if (!place.held) places[place.index]?.push(interval);
+    return replace(set, [interval]);
+  }
+
+  #dropPrefix(family: Family, interval: Interval, batch: Batch): Step[] {
+    const places = this.#prefixes(family, batch);
+    const place = choosePlace(places, interval);
+    const set = SETS[family].net[place?.index ?? -1];
+    if (place?.held !== true || set === undefined) return [];
+    places[place.index] = (places[place.index] ?? []).filter((other) => !sameInterval(other, interval));
+    return [{ verb: 'drop', set, elements: [interval] }];
+  }
+
+  /** The prefixes that are held, by set, as they will be after the changes so far. */
+  #prefixes(family: Family, { prefixes }: Batch): Interval[][] {
+    let places = prefixes.get(family);
+    if (places !== undefined) return places;
+    places = SETS[family].net.map((set) => {
+      const elements = this.#dump(set);
+      if (elements === undefined) throw new Unapplied('gone');
+      return elements.flatMap(({ key, keyEnd }) => (keyEnd === undefined ? [] : [{ key, keyEnd }]));
+    });
+    prefixes.set(family, places);
+    return places;
+  }
+
   /** What makes the guard of a key last at least as long as every place that this batch arms; nothing when it does already. */
-  #guard(family: Family, key: Uint8Array, all: readonly Change[]): Step[] {
+  #guard(family: Family, key: Uint8Array, changes: readonly Change[]): Step[] {
     let timeout = 0;
-    for (const other of all) {
+    for (const other of changes) {
       if (other.kind !== 'arm' && other.kind !== 'rearm') continue;
       if (Buffer.compare(grantKey(other.source, other.endpoint), key) !== 0) continue;
       timeout = Math.max(timeout, milliseconds(other.seconds) + GUARD_MARGIN_MS);
@@ -264,26 +318,17 @@ class Nftables implements Firewall {
     return (held?.remaining ?? 0) >= timeout ? [] : replace(armed, [{ key, timeout }]);
   }
 
-  /** The set that holds a prefix, or else one in which it overlaps nothing. */
-  #netFor(family: Family, interval: Interval, nets: Map<string, Interval[]>): { set: string; held: boolean } {
-    const places = SETS[family].net.map((set) => {
-      let held = nets.get(set);
-      if (held === undefined) {
-        const elements = this.#dump(set);
-        if (elements === undefined) throw new Unapplied('gone');
-        held = elements.flatMap(({ key, keyEnd }) => (keyEnd === undefined ? [] : [{ key, keyEnd }]));
-        nets.set(set, held);
-      }
-      return held;
-    });
-    const place = choosePlace(places, interval);
-    const set = SETS[family].net[place?.index ?? -1];
-    if (place === undefined || set === undefined) throw new Unapplied('full');
-    if (!place.held) places[place.index]?.push(interval);
-    return { set, held: place.held };
+  /** A batch without `drop`. */
+  #whole(steps: readonly Step[]): Applied {
+    try {
+      const applied = this.#commit(steps);
+      return !applied.ok && applied.reason === 'ended' ? { ok: false, reason: 'missing' } : applied;
+    } catch (error) {
+      return failed(error);
+    }
   }
 
-  #commit(steps: readonly Step[]): Applied {
+  #commit(steps: readonly Step[]): Judged {
     if (steps.length === 0) return { ok: true };
     const writer = this.#writer;
     writer.reset();
@@ -296,11 +341,7 @@ class Nftables implements Firewall {
     const last = writer.sequence;
     writer.acknowledge();
     writer.endBatch();
-    try {
-      return judge(steps, first, this.#socket.exchange(writer, first, last));
-    } catch (error) {
-      return failed(error);
-    }
+    return judge(steps, first, this.#socket.exchange(writer, first, last));
   }
 
   #get(set: string, element: Element): HeldElement | undefined {

@@ -11,7 +11,8 @@ function overlap(a: Interval, b: Interval): boolean {
   return Buffer.compare(a.key, b.keyEnd) <= 0 && Buffer.compare(b.key, a.keyEnd) <= 0;
 }
 
-function same(a: Interval, b: Interval): boolean {
+/** Whether two intervals are the same. */
+export function sameInterval(a: Interval, b: Interval): boolean {
   return Buffer.compare(a.key, b.key) === 0 && Buffer.compare(a.keyEnd, b.keyEnd) === 0;
 }
 
@@ -27,7 +28,7 @@ export function choosePlace(
   wanted: Interval,
   capacity: number = PREFIXES_PER_PLACE,
 ): { readonly index: number; readonly held: boolean } | undefined {
-  const held = places.findIndex((intervals) => intervals.some((interval) => same(interval, wanted)));
+  const held = places.findIndex((intervals) => intervals.some((interval) => sameInterval(interval, wanted)));
   if (held >= 0) return { index: held, held: true };
   const index = places.findIndex(
     (intervals) => intervals.length < capacity && !intervals.some((interval) => overlap(interval, wanted)),
