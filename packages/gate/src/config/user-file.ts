@@ -66,7 +66,14 @@ export function addDevice(file: string, device: NewDevice): void {
   writeEdit(from, {
     text: insertLinesAfter(from.text.replace(/\r?\n$/, ''), from.text.length, [...blank, ...lines]),
     change: (data) => {
-      data['devices'] = [...devicesOf(data), { id, name, ed25519, enrolled: new TomlDate(enrolled) }];
+      // The parser's tables have no prototype, and the comparison heeds that.
+      const added = Object.assign(Object.create(null) as object, {
+        id,
+        name,
+        ed25519,
+        enrolled: new TomlDate(enrolled),
+      });
+      data['devices'] = [...devicesOf(data), added];
     },
     byHand: { lines: lines.join(' · '), where: 'each part on a line of its own at the end' },
   });
