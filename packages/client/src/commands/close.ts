@@ -1,0 +1,13 @@
+import type { Io, Parsed } from '@postern/terminal';
+import { askHost } from '../ask-host.ts';
+import type { Ask } from '../request.ts';
+import { askOptions, bookOf, serviceOf, tell } from './context.ts';
+
+/** `postern close HOST [SERVICE]`. */
+export async function runClose(parsed: Parsed, io: Io): Promise<number> {
+  const options = askOptions(parsed, io, 'any');
+  const book = bookOf(parsed);
+  const host = book.get(parsed.arguments['host'] ?? '');
+  const ask: Ask = { kind: 'close', service: serviceOf(host, parsed.arguments['service']) };
+  return tell(host, ask, await askHost(book, host, ask, options), parsed, io.out, io);
+}

@@ -1,0 +1,72 @@
+import { deviceIdOf, importSigner, MICROS_PER_SECOND } from '@postern/protocol';
+import { EXIT, formatTable, type Io, type Parsed, PersonError } from '@postern/terminal';
+import type { Host } from '../host.ts';
+import { bookOf } from './context.ts';
+
+/** `postern hosts`. */
+export function runHosts(parsed: Parsed, io: Io): number {
+  const book = bookOf(parsed);
+  const hosts: Host[] = [];
+  let code: number = EXIT.ok;
+  for (const name of book.names()) {
+    try {
+      hosts.push(book.get(name));
+    } catch (error) {
+      // One damaged file hides none of the others.
+      if (!(error instanceof PersonError)) throw error;
+      io.err(`postern: error: ${error.message}`);
+      if (error.hint !== undefined) io.err(`postern: hint: ${error.hint}`);
+      code = EXIT.configuration;
+    }
+  }
+  if (parsed.flags.has('json')) io.out(JSON.stringify(hosts.map(describe)));
+  else if (hosts.length > 0) {
+    const headings = ['HOST', 'SERVICES', 'ADDRESSES', 'PORT', 'DEVICE', 'STATE'];
+    io.out(formatTable(headings, hosts.map(row)));
+  } else if (code === EXIT.ok) io.err('postern: no hosts yet; `postern join` asks for an invite');
+  return code;
+}
+
+function row(host: Host): string[] {
+  const { name, services, addresses, port, device, state } = describe(host);
+  return [name, services.join(', ') || '-', addresses.join(', '), String(port), device, state];
+}
+
+interface Description {
+  readonly name: string;
+  readonly services: readonly string[];
+  readonly addresses: readonly string[];
+  readonly port: number;
+  readonly pq: 'required' | 'off';
+  /** The device's id on that gate. */
+  readonly device: string;
+  readonly state: 'joined' | 'waiting for the gate';
+  readonly joined: string;
+  /** The gate's clock less this device's, as learned. */
+  readonly clockOffsetSeconds: number;
+  readonly roundTripMs: number | null;
+}
+
+function describe(host: Host): Description {
+  const { name, services, addresses, port, pq, enrolment, joined, memory } = host;
+  return {
+    ...{ name, services, addresses, port, pq },
+    device: deviceIdOf(importSigner(host.seed).publicKey),
+    state: enrolment === undefined ? 'joined' : 'waiting for the gate',
+    joined: new Date(joined / 1000).toISOString(),
+    clockOffsetSeconds: memory.sender.offset / MICROS_PER_SECOND,
+    roundTripMs: memory.roundTrip === undefined ? null : memory.roundTrip.smoothed / 1000,
+  };
+}
+
+/** `postern hosts remove HOST`. */
+export async function runHostsRemove(parsed: Parsed, io: Io): Promise<number> {
+  const host = parsed.arguments['host'] ?? '';
+  await bookOf(parsed).remove(host);
+  if (!parsed.flags.has('quiet')) {
+    io.out(
+      `forgot ${host} and this device's key for it; its admin can revoke the device with \`posternd device revoke\``,
+    );
+  }
+  return EXIT.ok;
+}

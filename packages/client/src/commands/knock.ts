@@ -1,0 +1,27 @@
+import type { Io, Parsed } from '@postern/terminal';
+import { EXIT, PersonError } from '@postern/terminal';
+import { askHost } from '../ask-host.ts';
+import { secondsOption, sourceOption } from '../option-values.ts';
+import type { Ask } from '../request.ts';
+import { askOptions, bookOf, serviceOf, tell } from './context.ts';
+
+/** `postern knock HOST [SERVICE]`. */
+export async function runKnock(parsed: Parsed, io: Io): Promise<number> {
+  const { flags } = parsed;
+  if (flags.has('extend') && flags.has('single-use')) {
+    throw new PersonError('--extend and --single-use exclude each other', {
+      hint: 'only a grant for many connections can be extended',
+      exitCode: EXIT.usage,
+    });
+  }
+  const source = sourceOption(parsed);
+  const seconds = secondsOption(parsed);
+  // Whatever connects next may use either family: both are opened.
+  const options = askOptions(parsed, io, 'each-family');
+  const book = bookOf(parsed);
+  const host = book.get(parsed.arguments['host'] ?? '');
+  const service = serviceOf(host, parsed.arguments['service']);
+  const kind = flags.has('extend') ? 'extend' : 'open';
+  const ask: Ask = { kind, service, seconds, singleUse: flags.has('single-use'), source };
+  return tell(host, ask, await askHost(book, host, ask, options), parsed, io.out, io);
+}

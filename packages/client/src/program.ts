@@ -1,0 +1,138 @@
+/** The commands of `postern` as data; what they do is loaded when it is asked for. */
+import type { Option, Program } from '@postern/terminal';
+import { CONFIG, IPV4, IPV6, JSON_OUTPUT, QUIET, SECONDS, SINGLE_USE, SOURCE, TIMEOUT, VERBOSE } from './options.ts';
+
+const HOST = { name: 'host', help: 'a host that was joined (`postern hosts` lists them)' } as const;
+const SERVICE = {
+  name: 'service',
+  help: 'what to open; by default the first service that the invite named',
+  optional: true,
+} as const;
+const WAY: readonly Option[] = [TIMEOUT, IPV4, IPV6, QUIET, VERBOSE];
+
+/** Our own options of `postern ssh`; all others are ssh's. */
+export const SSH_OPTIONS: readonly Option[] = [
+  {
+    name: 'service',
+    value: 'SERVICE',
+    help: 'what to open; by default `ssh`, or the first service that the invite named',
+  },
+  ...[SOURCE, SECONDS, SINGLE_USE, TIMEOUT],
+  ...[
+    { name: 'quiet', help: 'say nothing unless something fails' },
+    { name: 'verbose', help: 'show every packet and receipt with its time' },
+  ],
+  CONFIG,
+];
+
+/** The program. */
+export const program: Program = {
+  name: 'postern',
+  version: '0.1.0',
+  summary: 'one packet opens a hidden service for you',
+  description: [
+    'A gate (a host with `posternd`) hides its services from everybody. This program proves with one packet that this device may come in; the gate opens the service for this device alone, for a short time, and answers with a receipt.',
+    'Whoever a gate does not know gets no answer at all; so no answer can mean many things, and the message lists them.',
+  ],
+  options: [CONFIG],
+  commands: [
+    {
+      name: 'join',
+      summary: 'enrol this device with an invite',
+      description: [
+        'Makes a key on this device, shows its public half to the gate with the invite, waits for the receipt and keeps the host. The private key never leaves this device. An invite is good for one device; joining again with the same invite after an interruption goes on where it stopped.',
+        'An invite on the command line can be seen by other users of this device (`ps`) and stays in the history of the shell. Without one, it is asked for, or read from standard input.',
+      ],
+      arguments: [{ name: 'invite', help: 'the invite, `postern-invite-…`; `-` reads standard input', optional: true }],
+      options: [
+        { name: 'name', value: 'HOST', help: "what to call the host here; by default the gate's own name" },
+        { name: 'file', value: 'FILE', help: 'read the invite from a file' },
+        ...WAY,
+        JSON_OUTPUT,
+      ],
+      examples: [
+        { line: 'postern join', does: 'asks for the invite, without showing it' },
+        {
+          line: 'postern join --name web1 --file invite.txt',
+          does: 'reads the invite from a file and calls the host web1',
+        },
+        { line: 'ssh admin@web1 posternd invite me | postern join -', does: 'reads it from standard input' },
+        { line: 'postern join --name web1', does: 'asks again where the receipt of an earlier try never came' },
+      ],
+      run: async (parsed, io) => (await import('./commands/join.ts')).runJoin(parsed, io),
+    },
+    {
+      name: 'knock',
+      summary: 'open a service for this device',
+      description: [
+        "Opens the service for this device's address and waits for the receipt, trying again on silence with a fresh packet each time. Connections that exist when the time ends live on.",
+        'Where the host has IPv4 and IPv6 addresses and this device both, the service is opened for both, as whatever connects next may use either; one of them is enough for success.',
+        'Exit codes: 0 opened, 1 failed, 2 not understood, 3 no answer, 4 not permitted, 5 a file of this program is missing, damaged or readable by others.',
+      ],
+      arguments: [HOST, SERVICE],
+      options: [
+        ...[SOURCE, SECONDS, SINGLE_USE],
+        { name: 'extend', help: 'only prolong what is open for this device' },
+        ...[...WAY, JSON_OUTPUT],
+      ],
+      examples: [
+        { line: 'postern knock web1', does: 'opens the default service of web1' },
+        { line: 'postern knock web1 imap --seconds 300', does: 'opens imap for five minutes' },
+        { line: 'postern knock web1 --quiet && rsync -a site/ web1:/srv/site/', does: 'knocks in a script' },
+        {
+          line: 'Match originalhost web1 exec "postern knock --quiet web1"',
+          does: 'in ~/.ssh/config: plain ssh, scp, sftp, rsync and git knock by themselves',
+        },
+      ],
+      run: async (parsed, io) => (await import('./commands/knock.ts')).runKnock(parsed, io),
+    },
+    {
+      name: 'close',
+      summary: 'end what is open for this device',
+      description: [
+        'Ends all grants that this device has for the service, whatever addresses they are for. Connections that exist live on.',
+      ],
+      arguments: [HOST, SERVICE],
+      options: [...WAY, JSON_OUTPUT],
+      examples: [{ line: 'postern close web1 imap', does: 'closes imap at once instead of when its time ends' }],
+      run: async (parsed, io) => (await import('./commands/close.ts')).runClose(parsed, io),
+    },
+    {
+      name: 'ssh',
+      summary: 'knock, then run ssh',
+      description: [
+        'Opens ssh on the host for this device and runs the real ssh to the very address that was opened, in place of itself: terminal, signals and exit code are those of ssh. All short options and everything after HOST are passed on, before or after HOST as with ssh.',
+        "The host's key is looked up under the name that ssh would have used without this program (`ssh -G` says which), and ssh's configuration for HOST applies but for HostName. Through a ProxyJump the connection comes from the jump host: knock there.",
+      ],
+      arguments: [{ name: 'destination', help: '[USER@]HOST and what else ssh takes', rest: true }],
+      options: SSH_OPTIONS.filter((option) => option !== CONFIG),
+      examples: [
+        { line: 'postern ssh web1', does: 'logs in' },
+        { line: 'postern ssh -p 2222 -L 8080:localhost:80 me@web1 uptime', does: 'everything that ssh can do' },
+        { line: 'GIT_SSH_COMMAND="postern ssh --quiet" git pull', does: 'git through a hidden ssh' },
+        { line: 'rsync -e "postern ssh --quiet" -a site/ web1:/srv/site/', does: 'rsync the same way' },
+      ],
+      run: async (parsed, io) => (await import('./commands/ssh.ts')).runPosternSsh(parsed, io),
+    },
+    {
+      name: 'hosts',
+      summary: 'list the hosts that this device has joined',
+      options: [JSON_OUTPUT],
+      examples: [{ line: 'postern hosts', does: "lists names, services, addresses and this device's ids; no secrets" }],
+      run: async (parsed, io) => (await import('./commands/hosts.ts')).runHosts(parsed, io),
+    },
+    {
+      name: 'hosts remove',
+      summary: "forget a host and this device's key for it",
+      arguments: [HOST],
+      options: [QUIET],
+      examples: [
+        {
+          line: 'postern hosts remove web1',
+          does: 'deletes the key; the gate still lists the device until it is revoked there',
+        },
+      ],
+      run: async (parsed, io) => (await import('./commands/hosts.ts')).runHostsRemove(parsed, io),
+    },
+  ],
+};
