@@ -21,15 +21,12 @@ export const NFT_MSG = {
 export const NFPROTO_INET = 1;
 
 const LIST = { table: 1, set: 2, elements: 3 } as const;
-const ELEMENT = { key: 1, flags: 3, timeout: 4, expiration: 5, userdata: 6, expression: 7, keyEnd: 10 } as const;
+const ELEMENT = { key: 1, flags: 3, timeout: 4, expiration: 5, userdata: 6, keyEnd: 10 } as const;
 const INTERVAL_END = 1;
 const LIST_ELEMENT = 1;
 const DATA_VALUE = 1;
-const EXPRESSION = { name: 1, data: 2 } as const;
-const LIMIT = { rate: 1, unit: 2, burst: 3, type: 4, flags: 5 } as const;
 /** Type of a comment within userdata, which are type u8, length u8, value. */
 const COMMENT = 0;
-const SECONDS_PER_DAY = 86_400;
 
 const PROTOCOL = { tcp: 6, udp: 17 } as const;
 
@@ -41,8 +38,6 @@ export interface Element {
   /** Milliseconds; without it the element stays. */
   readonly timeout?: number;
   readonly comment?: string;
-  /** Admits one packet only: `limit rate 1/day burst 1 packets`. */
-  readonly once?: boolean;
 }
 
 /** One element as the kernel tells it; the bytes are copies. */
@@ -198,7 +193,6 @@ function writeElement(writer: MessageWriter, element: Element): void {
   if (element.keyEnd !== undefined) writeKey(writer, ELEMENT.keyEnd, element.keyEnd);
   if (element.timeout !== undefined) writer.u64(ELEMENT.timeout, element.timeout);
   if (element.comment !== undefined) writer.data(ELEMENT.userdata, userdata(element.comment));
-  if (element.once === true) writeLimit(writer);
   writer.endNest(nest);
 }
 
@@ -206,19 +200,6 @@ function writeKey(writer: MessageWriter, type: number, key: Uint8Array): void {
   const nest = writer.beginNest(type);
   writer.data(DATA_VALUE, key);
   writer.endNest(nest);
-}
-
-function writeLimit(writer: MessageWriter): void {
-  const expression = writer.beginNest(ELEMENT.expression);
-  writer.text(EXPRESSION.name, 'limit');
-  const data = writer.beginNest(EXPRESSION.data);
-  writer.u64(LIMIT.rate, 1);
-  writer.u64(LIMIT.unit, SECONDS_PER_DAY);
-  writer.u32(LIMIT.burst, 1);
-  writer.u32(LIMIT.type, 0);
-  writer.u32(LIMIT.flags, 0);
-  writer.endNest(data);
-  writer.endNest(expression);
 }
 
 /** A comment in the form that nft shows. Throws RangeError for one that is not 1 to 128 printable ASCII characters. */

@@ -254,7 +254,7 @@ class Nftables implements Firewall {
       case 'rearm': {
         const set = onceSet(source, change.slot);
         if (change.seconds > ONCE_SECONDS) throw new RangeError(`a place is armed for ${ONCE_SECONDS} seconds at most`);
-        const elements = [{ key, timeout: milliseconds(change.seconds), comment: change.id, once: true }];
+        const elements = [{ key, timeout: milliseconds(change.seconds), comment: change.id }];
         batch.present.set(elementName(set, key), true);
         const guard = this.#guard(family, key, batch.changes);
         if (change.kind === 'arm') return [...guard, { verb: 'claim', set, elements }];

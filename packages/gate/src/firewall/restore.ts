@@ -34,7 +34,7 @@ export function restoreText(openings: readonly Opening[], protections: readonly 
     const rest = timeoutText(remaining) + (id !== undefined && /^[0-9a-f]{16}$/.test(id) ? ` comment "${id}"` : '');
     const place = slot === undefined ? undefined : once[slot];
     if (place !== undefined) {
-      put(place, `${key} limit rate 1/day burst 1 packets${rest}`);
+      put(place, key + rest);
       const guard = guards.get(key);
       guards.set(key, { set: armed, key, remaining: Math.max(remaining + 1000, guard?.remaining ?? 0) });
     } else if (single) {

@@ -74,7 +74,10 @@ function setsOf(family: Family): string[] {
     `set ${names.open} { ${door}; flags timeout; size 65535; }`,
     ...names.net.map((name) => `set ${name} { ${door}; flags interval,timeout; size ${PREFIXES_PER_PLACE}; }`),
     `set ${names.armed} { ${door}; flags timeout; size 65535; }`,
-    ...names.once.map((name) => `set ${name} { ${door}; flags dynamic,timeout; size 65535; }`),
+    // Every element gets a limit of its own: whatever happens at once, it matches one packet a day, and it never lives longer.
+    ...names.once.map(
+      (name) => `set ${name} { ${door}; flags dynamic,timeout; size 65535; limit rate 1/day burst 1 packets; }`,
+    ),
     // Linux sends its last SYN 63 s after the first.
     `set ${names.syns} { typeof ${saddr} . tcp sport . tcp dport . tcp sequence; flags dynamic,timeout; timeout 70s; size 65535; }`,
     `set ${names.flows} { type ${address} . inet_service . inet_proto . inet_service; flags dynamic,timeout; timeout 30s; size 65535; }`,
