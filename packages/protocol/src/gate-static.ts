@@ -1,4 +1,4 @@
-import { ascii, concat, sized } from './bytes.ts';
+import { ascii, concat, copyOf, sized } from './bytes.ts';
 import {
   importX25519Private,
   importX25519Public,
@@ -56,8 +56,9 @@ export type StaticPrivate =
  *
  * @throws RangeError if it is not 32 or 1,216 bytes by suite, or its ML-KEM half is not valid
  */
-export function importStaticPublic(suite: Suite, bytes: Uint8Array): StaticPublic {
-  const hash = sha256(sized(bytes, STATIC_SIZE[suite], `static key of suite ${suite}`));
+export function importStaticPublic(suite: Suite, publicKey: Uint8Array): StaticPublic {
+  const bytes = copyOf(sized(publicKey, STATIC_SIZE[suite], `static key of suite ${suite}`));
+  const hash = sha256(bytes);
   const audience = hash.subarray(0, 16);
   const info = concat(ascii('postern-spa-v1'), Uint8Array.of(suite), audience);
   return suite === 1

@@ -53,7 +53,10 @@ export class Gate {
   }
 
   /** The sentry's part: from bytes to a statement that is not verified yet. */
-  unseal(packet: Uint8Array, context: Pick<ContextJson, 'now' | 'gateKeys' | 'pq'>): Result<Unsealed, Refusal> {
+  unseal(
+    packet: Uint8Array,
+    context: Readonly<Pick<ContextJson, 'now' | 'pq'>> & { readonly gateKeys: readonly string[] },
+  ): Result<Unsealed, Refusal> {
     if (!lengthMatches(packet)) return refuse('length');
     const keys = context.gateKeys
       .flatMap((gateKey) => heldEpochs(context.now as UnixMicros).map((epoch) => this.#keysOf(gateKey, epoch)))
