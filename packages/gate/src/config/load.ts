@@ -18,6 +18,7 @@ import {
   DEFAULT_SECONDS,
   gateFileKeys,
   gateFileSchema,
+  KEY_FORM,
   isUserName,
   parseEndpoint,
   USER_NAME_FORM,
@@ -147,7 +148,12 @@ export function loadGate(file: string): GateConfiguration {
 }
 
 function readDevice(from: TomlFile, raw: NonNullable<UserFile['devices']>[number], index: number): Device {
-  const publicKey = decodeKey(raw.ed25519) ?? new Uint8Array(32);
+  const publicKey = decodeKey(raw.ed25519);
+  // Decoded here and not in the schema, because once is enough for a hundred thousand of them.
+  if (publicKey === undefined) {
+    const came = JSON.stringify(raw.ed25519.slice(0, 80));
+    throw errorAt(from, ['devices', index, 'ed25519'], `devices[${index + 1}].ed25519: ${KEY_FORM}, but ${came} came`);
+  }
   const id = deviceIdOf(publicKey);
   if (raw.id !== undefined && raw.id !== id) {
     throw errorAt(

@@ -17,6 +17,9 @@ const SYSTEM_USER = /^[a-z_][a-z0-9_-]{0,31}$/;
 const ENDPOINT = /^(tcp|udp)\/([1-9][0-9]{0,4})$/;
 const KEY = /^[A-Za-z0-9+/]{43}=$/;
 
+/** What a device's public key must be, for messages. */
+export const KEY_FORM = 'an Ed25519 public key in base64 (44 characters) is expected';
+
 /** Whether `name` can be a user's: it is a file name in users.d without `.toml`. */
 export function isUserName(name: string): boolean {
   return NAME.test(name);
@@ -118,10 +121,7 @@ const device = {
   name: text('a name of 1 to 64 letters, digits, dots, underscores or hyphens is expected', (value) =>
     NAME.test(value),
   ),
-  ed25519: text(
-    'an Ed25519 public key in base64 (44 characters) is expected',
-    (value) => decodeKey(value) !== undefined,
-  ),
+  ed25519: v.string(KEY_FORM),
   enrolled: v.optional(time),
   expires: v.optional(time),
   revoked: v.optional(time),
