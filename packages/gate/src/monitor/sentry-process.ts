@@ -16,6 +16,7 @@ import {
 } from '../line/codec.ts';
 import { FRAME } from '../line/frame.ts';
 import { Reassembler } from '../line/reassembler.ts';
+import * as libc from '../system/libc.ts';
 import { BackOff } from './back-off.ts';
 import { SentryOutput } from './sentry-output.ts';
 import { SentrySockets, type GateKeys, type Hearing } from './sentry-sockets.ts';
@@ -96,9 +97,6 @@ const NODE_FLAGS = [
   '--disable-sigusr1',
   ...(SOURCE ? ['--conditions=source'] : []),
 ];
-
-/** libuv would keep an io_uring for its own purposes: the sentry shall have none. Nothing else is in the environment. */
-const ENVIRONMENT = { UV_USE_IO_URING: '0' };
 
 /**
  * Opens the sockets, attaches the kernel filters, starts the sentry on them and keeps it running.
@@ -199,10 +197,12 @@ class KeptSentry implements SentryProcess {
     const { port, pq, secrets } = this.#options;
     const { packet4, packet6, udp4, udp6 } = this.#sockets.fds;
     const [program, ...args] = stripped(this.#user, [process.execPath, ...NODE_FLAGS, this.#entry]);
+    // Whatever else is open here, and whoever left it open, is none of the sentry's business.
+    libc.closeOnExec(3);
     const descriptors = [packet4, packet6, udp4, udp6].map((fd) => fd ?? ('ignore' as const));
     const child = spawn(program, args, {
       stdio: ['ignore', 'ignore', 'pipe', 'pipe', ...descriptors],
-      env: ENVIRONMENT,
+      env: {},
       cwd: '/',
       // A session of its own: an interrupt on our terminal is for us alone.
       detached: true,
