@@ -113,10 +113,10 @@ test('a full disk: the record fails with an error, nothing of it is kept, and wi
     }
     console.log(said);
     console.log(store.freshnessOf(globalThis.last) === undefined, store.freshnessOf('${DEVICE}').row.top);
-    rmSync('/mnt/filler0'); rmSync('/mnt/filler1'); rmSync('/mnt/filler2'); rmSync('/mnt/filler3');
+    for (let i = 0; i < 64; i++) rmSync('/mnt/filler' + i, { force: true });
     store.record(globalThis.last, row(9000), new Uint8Array(8));
     console.log(store.freshnessOf(globalThis.last).row.top);`;
-  const shell = 'mount -t tmpfs -o size=400k tmpfs /mnt && exec "$0" --conditions=source --input-type=module-typescript -e "$1"';
+  const shell = 'mount -t tmpfs -o size=4m tmpfs /mnt && exec "$0" --conditions=source --input-type=module-typescript -e "$1"';
   const out = execFileSync('unshare', ['--mount', '--propagation', 'private', 'sh', '-c', shell, process.execPath, script], { encoding: 'utf8' });
   const [said, kept, after] = out.trim().split('\n');
   assert.match(said ?? '', /full/);

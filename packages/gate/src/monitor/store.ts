@@ -1,5 +1,5 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { chmodSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, closeSync, fdatasyncSync, mkdirSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   decodeRow,
@@ -17,6 +17,10 @@ import { PersonError } from '@postern/terminal';
 
 /** Version of the database's layout; another one is refused, never guessed at. */
 const LAYOUT = 1;
+/** Size to which the write-ahead log is grown at the start, in bytes. */
+const LOG_BYTES = 1 << 20;
+/** Records between two checkpoints; they fit the log. */
+const CHECKPOINT = 64;
 
 const SCHEMA = `
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -110,7 +114,8 @@ function text(value: unknown): string {
 function openDatabase(file: string): DatabaseSync {
   try {
     const database = new DatabaseSync(file, { timeout: 2000 });
-    database.exec('PRAGMA journal_mode = WAL; PRAGMA foreign_keys = OFF; PRAGMA wal_autocheckpoint = 1000;');
+    // With NORMAL nothing waits for the disk but checkpoints, which come when nobody waits for them.
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0;');
     return database;
   } catch (error) {
     throw new PersonError(`cannot open the state database ${file}: ${error instanceof Error ? error.message : 'unknown error'}`, {
@@ -125,15 +130,29 @@ function layoutOf(database: DatabaseSync): number {
 }
 
 /**
- * Opens or makes `state.db` in `directory` (made with mode 0700). Freshness is written with `synchronous=FULL`; what the kernel
- * knows better (grants) through a second connection that does not wait for the disk.
+ * Grows the write-ahead log once and starts it anew: records then overwrite blocks that are there, which is several times faster to
+ * make durable than growing a file.
+ */
+function preallocate(database: DatabaseSync): void {
+  try {
+    database.exec('BEGIN IMMEDIATE');
+    database.prepare('INSERT INTO meta VALUES (?, zeroblob(?))').run('filler', LOG_BYTES);
+    database.exec("DELETE FROM meta WHERE key = 'filler'; COMMIT; PRAGMA wal_checkpoint(RESTART)");
+  } catch {
+    // A disk without this room may still have room for records; they are slower then.
+    if (database.isTransaction) database.exec('ROLLBACK');
+  }
+}
+
+/**
+ * Opens or makes `state.db` in `directory` (made with mode 0700). Freshness is durable when `record` returns; what the
+ * kernel knows better (grants) is not waited for.
  */
 export function openStore(directory: string, random: Random): Store {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const file = join(directory, 'state.db');
   const database = openDatabase(file);
   chmodSync(file, 0o600);
-  database.exec('PRAGMA synchronous = FULL');
   const fresh = layoutOf(database) === 0;
   if (fresh) {
     database.exec(`BEGIN IMMEDIATE; ${SCHEMA} PRAGMA user_version = ${String(LAYOUT)};`);
@@ -147,7 +166,8 @@ export function openStore(directory: string, random: Random): Store {
     });
   }
   const relaxed = openDatabase(file);
-  relaxed.exec('PRAGMA synchronous = OFF');
+  preallocate(database);
+  const log = openSync(`${file}-wal`, 'r');
 
   const sql = (source: string): StatementSync => database.prepare(source);
   const meta = sql('SELECT value FROM meta WHERE key = ?');
@@ -180,6 +200,12 @@ export function openStore(directory: string, random: Random): Store {
     usedBy: row['used_by'] === null ? undefined : bytes(row['used_by']),
   });
 
+  let records = 0;
+  let open = true;
+  const checkpoint = (): void => {
+    if (open) database.exec('PRAGMA wal_checkpoint(PASSIVE)');
+  };
+
   return {
     stateId: bytes(meta.get('state-id')?.['value']),
     fresh,
@@ -189,6 +215,9 @@ export function openStore(directory: string, random: Random): Store {
     },
     record(id, row, gateKey) {
       setFreshness.run(fromHex(id), encodeRow(row), gateKey);
+      // Just what `synchronous = FULL` adds, but without waiting for the log's time stamps: half the time (decision 0005).
+      fdatasyncSync(log);
+      if (++records % CHECKPOINT === 0) setImmediate(checkpoint);
     },
     gateKeysUsed() {
       return new Map(
@@ -256,6 +285,8 @@ export function openStore(directory: string, random: Random): Store {
       return found === undefined ? undefined : bytes(found);
     },
     [Symbol.dispose]() {
+      open = false;
+      closeSync(log);
       relaxed.close();
       database.close();
     },
