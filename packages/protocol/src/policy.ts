@@ -93,13 +93,6 @@ export function sourceAllowed(
   return contains(source, observed) ? accept(source) : refuse('source');
 }
 
-/** True while a user or device may do anything: neither revoked nor expired at `now`. */
-export function isLive(holder: DeviceFacts, now: UnixMicros): boolean {
-  return (
-    (holder.revoked === undefined || holder.revoked > now) && (holder.expires === undefined || holder.expires > now)
-  );
-}
-
 /**
  * What an `open` or `extend` may be granted. More time than allowed is cut to what is allowed, and to the end of user and device; the
  * receipt tells the true end. All else that does not fit is refused.
@@ -127,4 +120,9 @@ export function decide(facts: GrantFacts): Result<Permit, 'not-permitted'> {
 /** Whole seconds until a holder expires. */
 function remaining(holder: DeviceFacts, now: UnixMicros): number {
   return holder.expires === undefined ? Infinity : Math.floor((holder.expires - now) / MICROS_PER_SECOND);
+}
+
+/** Revoked is revoked, whatever the clock says now. */
+function isLive(holder: DeviceFacts, now: UnixMicros): boolean {
+  return holder.revoked === undefined && (holder.expires === undefined || holder.expires > now);
 }

@@ -58,6 +58,7 @@ export type Happening =
   | { readonly type: 'deliver'; readonly index: number; readonly keep: boolean; readonly crash: Crash }
   | { readonly type: 'steal'; readonly index: number; readonly spoofed: boolean; readonly crash: Crash }
   | { readonly type: 'lose' | 'device-restore' | 'gate-restore'; readonly index: number }
+  | { readonly type: 'deliver-all'; readonly seed: number }
   | { readonly type: 'blackout'; readonly knocks: number }
   | { readonly type: 'device-backup' | 'gate-backup' | 'gate-forget' };
 
@@ -147,6 +148,9 @@ export class FreshnessWorld {
     return this.#gate.row;
   }
 
+  /** True once the gate lost its state or came back from a backup. */
+  gateLost = false;
+
   /** True once the device's state came from a backup. */
   get restored(): boolean {
     return this.#life > 0;
@@ -192,6 +196,9 @@ export class FreshnessWorld {
       case 'deliver':
         this.#deliver(event.index, event.keep, event.crash);
         break;
+      case 'deliver-all':
+        this.#deliverAll(event.seed);
+        break;
       case 'steal':
         this.#steal(event.index, event.spoofed, event.crash);
         break;
@@ -217,10 +224,12 @@ export class FreshnessWorld {
         this.#gateBackups.push(copy(this.#gate));
         break;
       case 'gate-restore':
+        this.gateLost = true;
         this.#gate = copy(this.#gateBackups[event.index % this.#gateBackups.length] ?? this.#gate);
         if (this.#rules.newIdOnRestore) this.#gate.stateId = this.#stateId();
         break;
       case 'gate-forget':
+        this.gateLost = true;
         this.#gate = { stateId: this.#stateId(), row: undefined, deadEra: -1, recorded: new Map(), closed: new Map() };
         break;
     }
@@ -284,6 +293,13 @@ export class FreshnessWorld {
     if (item.receipt !== undefined) return this.#learn(item.packet, item.receipt);
     const receipt = this.#receive(item.packet, HOME, crash);
     if (receipt !== undefined) this.#flight.push({ packet: item.packet, receipt });
+  }
+
+  /** Everything in flight arrives in some order and may arrive once more. */
+  #deliverAll(seed: number): void {
+    for (let left = this.#flight.length, at = seed; left > 0; left--, at = (at * 48_271 + 11) % 2_147_483_647) {
+      this.#deliver(at, at % 2 === 0, 'never');
+    }
   }
 
   /** The thief has a copy of every packet that was ever sent; what the gate answers to a stolen address is the device's to hear. */
