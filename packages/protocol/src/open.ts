@@ -101,7 +101,7 @@ export function unsealUnmasked(unmasked: Unmasked, statics: Statics): Result<Uns
   return accept({
     suite,
     statement,
-    plaintext: copyOf(plaintext, 0, STATEMENT.end),
+    plaintext: plaintext.subarray(0, STATEMENT.end),
     nonce,
     encHash: sha256(enc),
     mac,
