@@ -1,0 +1,148 @@
+/** Proves that the rules of .dependency-cruiser.cjs see this repository and catch a planted import of each forbidden kind. */
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import process from 'node:process';
+import { after, before, test } from 'node:test';
+
+const ROOT = resolve(import.meta.dirname, '../..');
+const CRUISE = join(ROOT, 'node_modules/dependency-cruiser/bin/dependency-cruiser.mjs');
+
+interface Violation {
+  readonly from: string;
+  readonly to: string;
+  readonly rule: { readonly name: string };
+}
+interface Cruise {
+  readonly modules: readonly { readonly source: string; readonly dependencies: readonly unknown[] }[];
+  readonly summary: { readonly violations: readonly Violation[] };
+}
+
+function cruise(directory: string): Cruise {
+  const ran = spawnSync(process.execPath, [CRUISE, 'packages', '--output-type', 'json'], {
+    cwd: directory,
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  });
+  assert.notEqual(ran.stdout, '', ran.stderr);
+  return JSON.parse(ran.stdout) as Cruise;
+}
+
+/** One forbidden import: the rule that must catch it, the file that it is planted in, and what is imported there. */
+const PLANTS: readonly (readonly [rule: string, file: string, imported: string])[] = [
+  ['protocol-is-pure', 'protocol/src/planted-a.ts', 'node:fs'],
+  ['protocol-is-pure', 'protocol/src/planted-b.ts', 'node:crypto'],
+  ['protocol-is-pure', 'protocol/src/planted-c.ts', '@postern/terminal'],
+  ['protocol-is-pure', 'protocol/src/planted-d.ts', 'valibot'],
+  ['one-file-knows-crypto', 'protocol/src/crypto.ts', 'node:dgram'],
+  ['terminal-stands-alone', 'terminal/src/planted.ts', '@postern/protocol'],
+  ['client-has-no-npm', 'client/src/planted-a.ts', 'smol-toml'],
+  ['client-has-no-npm', 'client/src/planted-b.ts', '../../gate/src/line/frame.ts'],
+  ['client-reaches-no-npm', 'client/src/index.ts', 'valibot'],
+  ['line-is-a-leaf', 'gate/src/line/planted.ts', '../system/libc.ts'],
+  ['system-is-low', 'gate/src/system/planted.ts', '../firewall/port.ts'],
+  ['firewall-port-is-types', 'gate/src/firewall/port.ts', '../system/libc.ts'],
+  ['firewall-below-monitor', 'gate/src/firewall/planted.ts', '../monitor/grants.ts'],
+  ['backends-do-not-know-each-other', 'gate/src/firewall/memory.ts', './nftables.ts'],
+  ['config-is-data', 'gate/src/config/planted.ts', '../monitor/grants.ts'],
+  ['sentry-shares-little', 'gate/src/sentry/planted-a.ts', '../monitor/grants.ts'],
+  ['sentry-shares-little', 'gate/src/sentry/planted-b.ts', '../firewall/port.ts'],
+  ['sentry-shares-little', 'gate/src/sentry/planted-c.ts', '../config/model.ts'],
+  ['sentry-shares-little', 'gate/src/sentry/planted-d.ts', 'koffi'],
+  ['sentry-reaches-no-decision', 'gate/src/system/libc.ts', 'node:net'],
+  ['sentry-npm', 'gate/src/system/seccomp.ts', 'valibot'],
+  ['monitor-not-sentry', 'gate/src/monitor/planted.ts', '../sentry/seen.ts'],
+  ['monitor-npm', 'gate/src/monitor/main.ts', 'fast-check'],
+  ['admin-asks-the-socket', 'gate/src/admin/planted.ts', '../firewall/nftables.ts'],
+  ['one-database-owner', 'gate/src/admin/planted-b.ts', 'node:sqlite'],
+  ['no-tests-in-product', 'gate/src/config/planted-b.ts', '@postern/testkit'],
+  ['no-tests-in-product', 'gate/src/config/planted-c.ts', './load.test.ts'],
+  ['no-tests-in-product', 'client/src/planted-d.ts', '@noble/hashes/sha2.js'],
+  ['no-cycles', 'protocol/src/bytes.ts', './freshness.ts'],
+  ['no-unresolvable', 'client/src/planted-e.ts', './nowhere.ts'],
+];
+
+let copy = '';
+
+before(() => {
+  copy = mkdtempSync(join(tmpdir(), 'postern-direction-'));
+  for (const name of ['package.json', 'tsconfig.json', '.dependency-cruiser.cjs'])
+    cpSync(join(ROOT, name), join(copy, name));
+  for (const name of readdirSync(join(ROOT, 'packages'))) {
+    for (const part of ['src', 'package.json'])
+      cpSync(join(ROOT, 'packages', name, part), join(copy, 'packages', name, part), { recursive: true });
+  }
+  // Packages from npm are this repository's; those of the workspaces are the copy's own.
+  mkdirSync(join(copy, 'node_modules/@postern'), { recursive: true });
+  for (const name of readdirSync(join(ROOT, 'node_modules'))) {
+    if (!['.bin', '@postern', 'postern', 'posternd'].includes(name))
+      symlinkSync(join(ROOT, 'node_modules', name), join(copy, 'node_modules', name));
+  }
+  for (const name of ['protocol', 'terminal', 'testkit'])
+    symlinkSync(join(copy, 'packages', name), join(copy, 'node_modules/@postern', name));
+});
+
+after(() => rmSync(copy, { recursive: true, force: true }));
+
+test('the rules pass on this repository, and they saw its modules and where these lead', () => {
+  const { modules, summary } = cruise(copy);
+  assert.deepEqual(
+    summary.violations.map(({ rule, from, to }) => `${rule.name}: ${from} -> ${to}`),
+    [],
+  );
+  const sources = execFileSync('find', [join(copy, 'packages'), '-name', '*.ts'], { encoding: 'utf8' })
+    .trim()
+    .split('\n');
+  const seen = new Set(modules.map(({ source }) => source));
+  assert.deepEqual(
+    sources.map((path) => path.slice(copy.length + 1)).filter((path) => !seen.has(path)),
+    [],
+    'not seen',
+  );
+  const monitor = modules.find(({ source }) => source === 'packages/gate/src/monitor/main.ts');
+  assert.ok((monitor?.dependencies.length ?? 0) > 5, 'the imports of the monitor were read');
+});
+
+test('every planted import is caught by the rule that forbids it', () => {
+  const append = (file: string, imported: string): void => {
+    const path = join(copy, 'packages', file);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, `import * as planted from '${imported}';\nexport const use: unknown = planted;\n`, {
+      flag: 'a',
+    });
+  };
+  for (const [, file, imported] of PLANTS) append(file, imported);
+  const { violations } = cruise(copy).summary;
+  const caught = (rule: string, file: string): boolean =>
+    violations.some((violation) => violation.rule.name === rule && violation.from === `packages/${file}`);
+  // A rule about what can be reached reports the process that it starts from.
+  const start: Readonly<Record<string, string>> = {
+    'sentry-reaches-no-decision': 'gate/src/sentry/main.ts',
+    'sentry-npm': 'gate/src/sentry/main.ts',
+  };
+  assert.deepEqual(
+    PLANTS.filter(([rule, file]) => !caught(rule, start[rule] ?? file)).map(
+      ([rule, file, imported]) => `${rule}: ${file} <- ${imported}`,
+    ),
+    [],
+    'not caught',
+  );
+  const rules = new Set(PLANTS.map(([rule]) => rule));
+  const { forbidden } = execRules();
+  assert.deepEqual(
+    forbidden.filter((name) => !rules.has(name)),
+    [],
+    'rules without a plant',
+  );
+});
+
+function execRules(): { forbidden: string[] } {
+  const text = execFileSync(
+    process.execPath,
+    ['-p', `JSON.stringify(require('${ROOT}/.dependency-cruiser.cjs').forbidden.map((r) => r.name))`],
+    { encoding: 'utf8' },
+  );
+  return { forbidden: JSON.parse(text) as string[] };
+}
