@@ -15,7 +15,7 @@ import {
   type Unsealed,
   unsealUnmasked,
 } from '../open.ts';
-import { decide, isLive, type ServicePolicy, sourceAllowed, type UserPolicy } from '../policy.ts';
+import { decide, type ServicePolicy, sourceAllowed, type UserPolicy } from '../policy.ts';
 import type { ReceiptStatus } from '../receipt.ts';
 import type { Refusal } from '../refusal.ts';
 import { accept, refuse, type Result } from '../result.ts';
@@ -132,13 +132,9 @@ export class Gate {
 function checkDevice({ device }: Statement, context: ContextJson): Result<undefined, Refusal> {
   const known = context.device;
   if (known === null || known.id !== device) return refuse('device-unknown');
-  const now = context.now as UnixMicros;
-  const user = userOf(known);
-  const own = holder(known.expires, known.revoked);
-  if (!isLive({ ...own, expires: undefined }, now) || !isLive({ ...user, expires: undefined }, now)) {
-    return refuse('device-revoked');
-  }
-  return isLive(own, now) && isLive(user, now) ? accept(undefined) : refuse('device-expired');
+  if (known.revoked !== null || known.userRevoked !== null) return refuse('device-revoked');
+  const over = [known.expires, known.userExpires].some((expires) => expires !== null && expires <= context.now);
+  return over ? refuse('device-expired') : accept(undefined);
 }
 
 function checkInvite({ device, newDevice }: Statement, { invite, now }: ContextJson): Result<undefined, Refusal> {
