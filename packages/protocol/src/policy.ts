@@ -122,7 +122,7 @@ function remaining(holder: DeviceFacts, now: UnixMicros): number {
   return holder.expires === undefined ? Infinity : Math.floor((holder.expires - now) / MICROS_PER_SECOND);
 }
 
-/** Revoked is revoked, whatever the clock says now. */
-function isLive(holder: DeviceFacts, now: UnixMicros): boolean {
+/** True while a user or device may do anything: not expired at `now`, and never revoked, whatever the clock says now. */
+export function isLive(holder: DeviceFacts, now: UnixMicros): boolean {
   return holder.revoked === undefined && (holder.expires === undefined || holder.expires > now);
 }

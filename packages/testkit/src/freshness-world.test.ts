@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ERA_AHEAD, KEPT_AHEAD } from '@postern/protocol';
 import fc from 'fast-check';
-import { type Crash, FreshnessWorld, type Happening, type Rules, RULES } from './freshness-world.ts';
+import type { Crash, Rules } from './freshness-gate.ts';
+import { FreshnessWorld, type Happening, RULES } from './freshness-world.ts';
 
 const SECOND = 1_000_000;
 /** A device whose clock is this far off is still heard. */
