@@ -3,6 +3,7 @@
  * Everything that a receipt teaches on the way is used at once.
  */
 import {
+  equal,
   openReceipt,
   type Prefix,
   type Receipt,
@@ -259,17 +260,17 @@ class Exchange {
     const final = sent.what === ask.kind && !goesOn(receipt);
     let unsaved: string | undefined;
     try {
-      let offset = 0;
+      let { sender } = this.#memory;
       this.#memory = await keeper.update((memory) => {
-        offset = memory.sender.offset;
+        sender = memory.sender;
         return learnFrom(memory, receipt, answered);
       });
-      if (receipt.status === 'clock') this.#clockCorrected += this.#memory.sender.offset - offset;
+      if (receipt.status === 'clock') this.#clockCorrected += this.#memory.sender.offset - sender.offset;
+      if (!equal(sender.stateId, receipt.stateId)) this.#resynced = true;
     } catch (error) {
       if (!final) throw error;
       unsaved = error instanceof Error ? error.message : String(error);
     }
-    if (receipt.status === 'resync') this.#resynced = true;
     this.#seen = receipt.address;
     const lastRound = this.#round >= ROUNDS_MAX;
     if (final || (goesOn(receipt) && lastRound)) {

@@ -65,13 +65,12 @@ export function successLine(host: Host, ask: Ask, answer: Answer): string {
 /** What was put right on the way, a line each. */
 export function remarks(host: Host, answer: Answer): string[] {
   const lines: string[] = [];
-  if (Math.abs(answer.clockCorrected) >= MICROS_PER_SECOND) {
-    const { clockOffset } = answer;
-    const side = clockOffset > 0 ? 'behind' : 'ahead of';
-    const off = formatSeconds(Math.abs(clockOffset) / MICROS_PER_SECOND);
-    lines.push(
-      `corrected the clock by ${formatSeconds(Math.abs(answer.clockCorrected) / MICROS_PER_SECOND)}: this device is ${off} ${side} ${host.name}`,
-    );
+  const corrected = Math.abs(answer.clockCorrected) / MICROS_PER_SECOND;
+  if (corrected >= 1) {
+    const off = answer.clockOffset / MICROS_PER_SECOND;
+    const side = `${formatSeconds(Math.abs(off))} ${off > 0 ? 'behind' : 'ahead of'}`;
+    const now = Math.abs(off) < 1 ? 'this device agrees with' : `this device is ${side}`;
+    lines.push(`corrected the clock by ${formatSeconds(corrected)}: ${now} ${host.name}`);
   }
   if (answer.resynced)
     lines.push(`${host.name} has lost its state since the last time; nothing is wrong with this device`);
