@@ -55,12 +55,13 @@ readable_checkout() {
 
 # Lays the view over /mnt: readable entries are bound, the others are copied. Runs inside the mount namespace.
 view() {
-  local root=$1 command=$2 entry name
+  local root=$1 command=$2 at=/mnt entry name
   shift 2
-  mount -t tmpfs -o mode=755 tmpfs /mnt
+  case $root/ in /mnt/*) at=/media ;; esac
+  mount -t tmpfs -o mode=755 tmpfs $at
   for entry in "$root"/* "$root"/.[!.]*; do
     [ -e "$entry" ] || continue
-    name=/mnt/${entry##*/}
+    name=$at/${entry##*/}
     if [ "${entry##*/}" != .git ] && [ -n "$(find "$entry" \( -type f ! -perm -o=r -o -type d ! -perm -o=rx \) -print -quit)" ]; then
       cp -a "$entry" "$name"
       chmod -R go+rX "$name"
@@ -72,9 +73,9 @@ view() {
       mount --bind "$entry" "$name"
     fi
   done
-  say "$root is not readable for the user of the sentry; /mnt shows it for the time of this command"
-  cd /mnt
-  exec "/mnt/$command" "$@"
+  say "$root is not readable for the user of the sentry; $at shows it for the time of this command"
+  cd $at
+  exec "$at/$command" "$@"
 }
 
 # True when this file is run, which only readable_checkout does.
