@@ -82,9 +82,13 @@ export class GateFiles implements AsyncDisposable {
   }
 
   /** Starts `posternd run`; resolves when it is ready. */
-  async start(extra: readonly string[] = []): Promise<void> {
-    const [program, ...rest] = PROGRAMS.posternd;
-    const child = this.namespace.spawn(program, [...rest, 'run', '--config', this.config, ...extra], {
+  async start(): Promise<void> {
+    await this.startProgram(PROGRAMS.posternd[2], ['run', '--config', this.config]);
+  }
+
+  /** Starts a program that runs a monitor as `posternd run` does; resolves when it is ready. */
+  async startProgram(script: string, args: readonly string[]): Promise<void> {
+    const child = this.namespace.spawn(process.execPath, ['--conditions=source', script, ...args], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     this.#process = child;

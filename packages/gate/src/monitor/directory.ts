@@ -47,10 +47,10 @@ export function makeDirectory(configuration: Configuration): Directory {
   };
 }
 
-/** Why a member may not come in at `now`, if so. A revocation or an end that lies ahead does not bar yet. */
+/** Why a member may not come in at `now`, if so. A revocation holds whatever the clock says. */
 export function barred(member: Member, now: UnixMicros): 'device-revoked' | 'device-expired' | undefined {
   const holders = [member.user, member.device];
-  if (holders.some((holder) => holder.revoked !== undefined && holder.revoked <= now)) return 'device-revoked';
+  if (holders.some((holder) => holder.revoked !== undefined)) return 'device-revoked';
   if (holders.some((holder) => holder.expires !== undefined && holder.expires <= now)) return 'device-expired';
   return undefined;
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { networkInterfaces } from 'node:os';
+import { dirname, join } from 'node:path';
 import {
   MICROS_PER_SECOND,
   REFUSALS,
@@ -15,6 +16,7 @@ import {
   type UnixMicros,
 } from '@postern/protocol';
 import type { Configuration } from '../config/model.ts';
+import { readConnections } from '../admin/tcp-table.ts';
 import { loadConfiguration } from '../config/load.ts';
 import { readGateKey, writeGateKey, type GateKeys, type GateSecrets } from '../config/gate-key.ts';
 import { Secret } from '../config/secret.ts';
@@ -81,7 +83,11 @@ export class Gate implements Disposable {
     this.clock = clock;
     this.log = log;
     this.firewall = firewall;
-    this.store = openStore(this.#configuration.stateDirectory, random);
+    this.store = openStore(
+      this.#configuration.stateDirectory,
+      join(dirname(this.#configuration.socket), 'last-record'),
+      random,
+    );
     this.#limits = new LineLimits(clock());
     this.grants = new GrantBook(firewall, this.store, random, (error) => {
       log('error', 'the firewall refused a grant', { error });
@@ -140,7 +146,7 @@ export class Gate implements Disposable {
     if (adopted > 0) this.log('info', 'grants adopted', { grants: adopted, unknown });
     this.protections.restore(this.#configuration.services);
     this.#seeded = this.clock();
-    if (this.store.fresh) this.log('info', 'state made anew: every device needs one more round trip', { state: toHex(this.store.stateId) });
+    if (this.store.fresh) this.log('info', 'the state has a new id: every device needs one more round trip', { state: toHex(this.store.stateId) });
     this.settleKeys();
   }
 

@@ -73,7 +73,7 @@ class Bench implements Disposable {
 
   /** Opens the state and makes a handler on it, as a start does. */
   open(): [Store, RequestHandler] {
-    const store = openStore(this.path, random);
+    const store = openStore(this.path, join(this.path, 'last-record'), random);
     const grants = new GrantBook(this.firewall, store, random, (error) => assert.fail(error));
     grants.adopt(this.now);
     const handler = new RequestHandler({

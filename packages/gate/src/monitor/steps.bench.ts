@@ -49,7 +49,7 @@ function timed<T>(step: string, work: () => T): T {
 
 const directory = mkdtempSync(join(tmpdir(), 'postern-steps-'));
 try {
-  using store = openStore(directory, random);
+  using store = openStore(directory, join(directory, 'last-record'), random);
   using firewall = openNftables();
   firewall.install({ knockPort: 62201, dropKnocks: true });
   const statics = { 1: importStaticPrivate(1, random(32)), 2: importStaticPrivate(2, random(32)) };

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { test, type TestContext } from 'node:test';
 import { PersonError } from '@postern/terminal';
 import type { DeviceId, FreshnessRow, RequestId, ServiceName, UnixMicros } from '@postern/protocol';
-import { openStore, removeStore, type StoredGrant } from './store.ts';
+import { openStore, removeStore, type Store, type StoredGrant } from './store.ts';
 
 const random = (size: number): Uint8Array => new Uint8Array(randomBytes(size));
 const DEVICE = '00112233445566778899aabbccddeeff' as DeviceId;
@@ -23,15 +23,24 @@ function place(context: TestContext): string {
   return join(directory, 'state');
 }
 
+function mirrorOf(directory: string): string {
+  return join(directory, '../last-record');
+}
+
+function openPlace(context: TestContext): Store {
+  const directory = place(context);
+  return openStore(directory, mirrorOf(directory), random);
+}
+
 test('what was recorded is there after the process that recorded it was killed', (context) => {
   const directory = place(context);
   const script = `
     import { openStore } from ${JSON.stringify(join(import.meta.dirname, 'store.ts'))};
-    const store = openStore(${JSON.stringify(directory)}, (size) => new Uint8Array(size).fill(9));
+    const store = openStore(${JSON.stringify(directory)}, ${JSON.stringify(mirrorOf(directory))}, (size) => new Uint8Array(size).fill(9));
     store.record('${DEVICE}', { era: 3, top: 1000, floor: 1, recent: [995, 1000] }, new Uint8Array(8).fill(7));
     process.kill(process.pid, 'SIGKILL');`;
   assert.throws(() => execFileSync(process.execPath, ['--conditions=source', '--input-type=module-typescript', '-e', script], { stdio: 'pipe' }));
-  using store = openStore(directory, random);
+  using store = openStore(directory, mirrorOf(directory), random);
   assert.equal(store.fresh, false);
   assert.deepEqual(store.stateId, new Uint8Array(8).fill(9));
   assert.deepEqual(store.freshnessOf(DEVICE), { row: row(1000), gateKey: KEY });
@@ -41,20 +50,58 @@ test('a new database has a new state id, and only root can read it', (context) =
   const directory = place(context);
   let before: Uint8Array;
   {
-    using store = openStore(directory, random);
+    using store = openStore(directory, mirrorOf(directory), random);
     assert.equal(store.fresh, true);
     before = store.stateId;
   }
   assert.equal(statSync(directory).mode & 0o777, 0o700);
   assert.equal(statSync(join(directory, 'state.db')).mode & 0o777, 0o600);
   removeStore(directory);
-  using store = openStore(directory, random);
+  using store = openStore(directory, mirrorOf(directory), random);
   assert.notDeepEqual(store.stateId, before);
   assert.equal(store.freshnessOf(DEVICE), undefined);
 });
 
+test('a database restored from a backup gets a new state id, so that nothing recorded since opens again', (context) => {
+  const directory = place(context);
+  const backup = `${directory}.backup`;
+  const start = (): { id: Uint8Array; fresh: boolean; top: number | undefined } => {
+    using store = openStore(directory, mirrorOf(directory), random);
+    return { id: store.stateId, fresh: store.fresh, top: store.freshnessOf(DEVICE)?.row.top };
+  };
+  {
+    using store = openStore(directory, mirrorOf(directory), random);
+    store.record(DEVICE, row(1000), KEY);
+  }
+  const before = start();
+  assert.deepEqual([before.fresh, before.top], [false, 1000]);
+  cpSync(directory, backup, { recursive: true });
+  {
+    using store = openStore(directory, mirrorOf(directory), random);
+    store.record(DEVICE, row(2000), KEY);
+  }
+  rmSync(directory, { recursive: true });
+  cpSync(backup, directory, { recursive: true });
+  const restored = start();
+  assert.deepEqual([restored.fresh, restored.top], [true, 1000]);
+  assert.notDeepEqual(restored.id, before.id);
+  assert.deepEqual(start(), { ...restored, fresh: false });
+});
+
+test('a start without its mirror (after a boot) gives the state a new id', (context) => {
+  const directory = place(context);
+  {
+    using store = openStore(directory, mirrorOf(directory), random);
+    store.record(DEVICE, row(1000), KEY);
+  }
+  rmSync(mirrorOf(directory));
+  using store = openStore(directory, mirrorOf(directory), random);
+  assert.equal(store.fresh, true);
+  assert.equal(store.freshnessOf(DEVICE)?.row.top, 1000);
+});
+
 test('invites and grants come back as they were put in', (context) => {
-  using store = openStore(place(context), random);
+  using store = openPlace(context);
   const invite = { id: DEVICE, user: 'alice', publicKey: random(32), gateKey: KEY, created: 1 as UnixMicros, expires: 9 as UnixMicros };
   store.addInvite({ ...invite, usedBy: undefined });
   assert.deepEqual(store.inviteOf(DEVICE), { ...invite, usedBy: undefined });
@@ -86,10 +133,10 @@ test('invites and grants come back as they were put in', (context) => {
 
 test('a file that is no state database, or of another layout, is refused with a hint and left as it is', (context) => {
   const directory = place(context);
-  openStore(directory, random)[Symbol.dispose]();
+  openStore(directory, mirrorOf(directory), random)[Symbol.dispose]();
   writeFileSync(join(directory, 'state.db'), 'this is not a database, and it is longer than a header of one hundred bytes would have to be, so there');
   assert.throws(
-    () => openStore(directory, random),
+    () => openStore(directory, mirrorOf(directory), random),
     (error) => error instanceof PersonError && /state\.db/.test(error.message) && error.hint !== undefined,
   );
 });
@@ -102,7 +149,7 @@ test('a full disk: the record fails with an error, nothing of it is kept, and wi
   const script = `
     import { openStore } from ${JSON.stringify(join(import.meta.dirname, 'store.ts'))};
     import { writeFileSync, rmSync } from 'node:fs';
-    const store = openStore('/mnt/state', (size) => new Uint8Array(size).fill(9));
+    const store = openStore('/mnt/state', '/mnt/last-record', (size) => new Uint8Array(size).fill(9));
     const row = (top) => ({ era: 3, top, floor: 1, recent: [top - 5, top] });
     store.record('${DEVICE}', row(1000), new Uint8Array(8));
     try { for (let i = 0; ; i++) writeFileSync('/mnt/filler' + i, new Uint8Array(4096)); } catch {}

@@ -14,6 +14,7 @@ import {
   type UnixMicros,
 } from '@postern/protocol';
 import { PersonError } from '@postern/terminal';
+import { LastRecord } from './last-record.ts';
 
 /** Version of the database's layout; another one is refused, never guessed at. */
 const LAYOUT = 1;
@@ -76,7 +77,7 @@ export interface StoredGrant {
 export interface Store extends Disposable {
   /** Random 8 bytes made with the database: a device that names another one talks to a state that is lost. */
   readonly stateId: Uint8Array;
-  /** Whether this start made the database. */
+  /** Whether the state id is new: the database was made by this start, or may lack records that were made. */
   readonly fresh: boolean;
   freshnessOf(id: DeviceId): Remembered | undefined;
   /** The durable record: on return it survives power loss. Throws when it could not be written (a full disk). */
@@ -145,18 +146,16 @@ function preallocate(database: DatabaseSync): void {
 }
 
 /**
- * Opens or makes `state.db` in `directory` (made with mode 0700). Freshness is durable when `record` returns; what the
+ * Opens or makes `state.db` in `directory` (made with mode 0700); `lastRecord` is the file of the {@link LastRecord} mirror. Freshness is durable when `record` returns; what the
  * kernel knows better (grants) is not waited for.
  */
-export function openStore(directory: string, random: Random): Store {
+export function openStore(directory: string, lastRecord: string, random: Random): Store {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const file = join(directory, 'state.db');
   const database = openDatabase(file);
   chmodSync(file, 0o600);
-  const fresh = layoutOf(database) === 0;
-  if (fresh) {
+  if (layoutOf(database) === 0) {
     database.exec(`BEGIN IMMEDIATE; ${SCHEMA} PRAGMA user_version = ${String(LAYOUT)};`);
-    database.prepare('INSERT INTO meta VALUES (?, ?)').run('state-id', random(8));
     database.exec('COMMIT');
   } else if (layoutOf(database) !== LAYOUT) {
     const layout = layoutOf(database);
@@ -200,6 +199,19 @@ export function openStore(directory: string, random: Random): Store {
     usedBy: row['used_by'] === null ? undefined : bytes(row['used_by']),
   });
 
+  const rowOf = (id: DeviceId): Remembered | undefined => {
+    const found = freshness.get(fromHex(id));
+    return found === undefined ? undefined : { row: decodeRow(bytes(found['row'])), gateKey: bytes(found['gate_key']) };
+  };
+  const mirror = new LastRecord(lastRecord);
+  const known = meta.get('state-id')?.['value'];
+  const fresh = known === undefined || !mirror.matches(bytes(known), (id) => rowOf(id)?.row);
+  const stateId = fresh ? random(8) : bytes(known);
+  if (fresh) {
+    setMeta.run('state-id', stateId);
+    fdatasyncSync(log);
+    mirror.clear(stateId);
+  }
   let records = 0;
   let open = true;
   const checkpoint = (): void => {
@@ -207,16 +219,14 @@ export function openStore(directory: string, random: Random): Store {
   };
 
   return {
-    stateId: bytes(meta.get('state-id')?.['value']),
+    stateId,
     fresh,
-    freshnessOf(id) {
-      const found = freshness.get(fromHex(id));
-      return found === undefined ? undefined : { row: decodeRow(bytes(found['row'])), gateKey: bytes(found['gate_key']) };
-    },
+    freshnessOf: rowOf,
     record(id, row, gateKey) {
       setFreshness.run(fromHex(id), encodeRow(row), gateKey);
       // Just what `synchronous = FULL` adds, but without waiting for the log's time stamps: half the time (decision 0005).
       fdatasyncSync(log);
+      mirror.set(id, row);
       if (++records % CHECKPOINT === 0) setImmediate(checkpoint);
     },
     gateKeysUsed() {
@@ -287,6 +297,7 @@ export function openStore(directory: string, random: Random): Store {
     [Symbol.dispose]() {
       open = false;
       closeSync(log);
+      mirror[Symbol.dispose]();
       relaxed.close();
       database.close();
     },

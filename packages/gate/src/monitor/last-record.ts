@@ -1,0 +1,67 @@
+import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { concat, encodeRow, equal, fromHex, type DeviceId, type FreshnessRow } from '@postern/protocol';
+
+/** Largest entry: device 16 bytes and a row. */
+const LONGEST = 4096;
+
+/** This boot of the kernel, 36 characters: what was written before it says nothing about the state's disk. */
+function bootId(): Uint8Array {
+  return readFileSync('/proc/sys/kernel/random/boot_id');
+}
+
+/**
+ * The last record that was made durable, mirrored where a backup of the state does not reach (the runtime directory). A database that does not
+ * have just this record is older than what was written last, restored from a backup say, and packets recorded since could open again: the
+ * gate then gives its state a new id.
+ */
+export class LastRecord implements Disposable {
+  readonly #fd: number;
+  readonly #boot = bootId();
+  #head: Uint8Array = this.#boot;
+
+  constructor(file: string) {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    this.#fd = openSync(file, 'a+', 0o600);
+  }
+
+  /** Whether the mirror was written since this boot, for the state `stateId`, and `rowOf` has what it says was recorded last. */
+  matches(stateId: Uint8Array, rowOf: (device: DeviceId) => FreshnessRow | undefined): boolean {
+    const bytes = new Uint8Array(LONGEST);
+    const held = bytes.subarray(0, readSync(this.#fd, bytes, 0, LONGEST, 0));
+    const head = concat(this.#boot, stateId);
+    if (held.length < head.length || !equal(held.subarray(0, head.length), head)) return false;
+    const entry = held.subarray(head.length);
+    this.#head = head;
+    if (entry.length === 0) return true;
+    const row = rowOf(Buffer.from(entry.subarray(0, 16)).toString('hex') as DeviceId);
+    const expected = entry.subarray(16);
+    if (row === undefined) return false;
+    const found = encodeRow(row);
+    return found.length === expected.length && equal(found, expected);
+  }
+
+  /** Starts anew with a state of which nothing was recorded yet. */
+  clear(stateId: Uint8Array): void {
+    this.#head = concat(this.#boot, stateId);
+    this.#write(this.#head);
+  }
+
+  /** Mirrors what was just made durable. A mirror that cannot be written costs a new state id at the next start, nothing more. */
+  set(device: DeviceId, row: FreshnessRow): void {
+    try {
+      this.#write(concat(this.#head, fromHex(device), encodeRow(row)));
+    } catch {
+      // the runtime directory is full: the next start will not match
+    }
+  }
+
+  #write(bytes: Uint8Array): void {
+    ftruncateSync(this.#fd, 0);
+    writeSync(this.#fd, bytes);
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.#fd);
+  }
+}
