@@ -9,11 +9,13 @@ import { deviceIdOf, importSigner } from './device-key.ts';
 import { deriveEpochKeys, epochOf } from './epoch.ts';
 import { importStaticPublic, receive } from './gate-static.ts';
 import { contextOf } from './hpke.ts';
+import { decodeInvite, encodeInvite, type Invite } from './invite.ts';
 import { openReceipt, type Receipt, sealReceipt } from './receipt.ts';
 import { REFUSALS } from './refusal.ts';
 import { sealEncapsulated, sealRequest } from './seal.ts';
 import { decodeStatement, encodeStatement } from './statement.ts';
 import { Gate, statementOf } from './testdata/chain.ts';
+import type { InviteFile } from './testdata/invite-vectors.ts';
 import { renderVectors } from './testdata/make-vectors.ts';
 import { readVectors, vectorPath } from './testdata/read-vectors.ts';
 import type { ContextJson, InvalidFile, ReceiptJson, ValidFile, ValidVector } from './testdata/vector-files.ts';
@@ -21,6 +23,7 @@ import { signedMessage } from './verify.ts';
 
 const valid = readVectors<ValidFile>('spa-v1-valid.json');
 const invalid = readVectors<InvalidFile>('spa-v1-invalid.json');
+const invites = readVectors<InviteFile>('invite.json');
 
 test('making the vectors anew gives the same files, byte for byte', () => {
   for (const [name, text] of renderVectors()) {
@@ -186,6 +189,35 @@ test('receipts that are none are not opened', () => {
     assert.equal(openReceipt(fromHex(receiptKey), fromHex(mac), fromHex(bytes)), undefined, name);
   }
 });
+
+test('invites say the same when read as written and as pasted, and are written in the same way', () => {
+  for (const { name, invite, text, pasted } of invites.valid) {
+    const { xwing, ...rest } = invite;
+    const expected = {
+      ...rest,
+      ...{ seed: fromHex(invite.seed), gateKey: fromHex(invite.gateKey), x25519: fromHex(invite.x25519) },
+      ...{ stateId: fromHex(invite.stateId), xwing: xwing === null ? undefined : fromHex(xwing) },
+    };
+    const read = decodeInvite(text);
+    assert.ok(read.ok, name);
+    assert.deepEqual(plainBytes(read.value), expected, name);
+    const readPasted = decodeInvite(pasted);
+    assert.ok(readPasted.ok, name);
+    assert.deepEqual(plainBytes(readPasted.value), expected, name);
+    if (name !== 'a field that may be skipped') assert.equal(encodeInvite(read.value), text);
+  }
+});
+
+test('texts that are no invite are refused for their reason', () => {
+  for (const { name, reason, text } of invites.invalid)
+    assert.deepEqual(decodeInvite(text), { ok: false, reason }, name);
+});
+
+/** Secret bytes are equal to what they hold only as plain bytes. */
+function plainBytes(invite: Invite): object {
+  const plain = (value: unknown): unknown => (value instanceof Uint8Array ? Uint8Array.from(value) : value);
+  return Object.fromEntries(Object.entries(invite).map(([name, value]) => [name, plain(value)]));
+}
 
 function contextFor(vector: ValidVector): ContextJson {
   const { keys } = valid;

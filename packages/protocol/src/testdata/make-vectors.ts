@@ -1,6 +1,7 @@
-/** Makes `vectors/spa-v1-*.json`: `node --conditions=source packages/protocol/src/testdata/make-vectors.ts`. Always the same files. */
+/** Makes `vectors/spa-v1-*.json` and `vectors/invite.json`: `node --conditions=source packages/protocol/src/testdata/make-vectors.ts`. Always the same files. */
 import { writeFileSync } from 'node:fs';
 import { makeInvalid } from './invalid-vectors.ts';
+import { makeInvites } from './invite-vectors.ts';
 import { vectorPath } from './read-vectors.ts';
 import { makeValid } from './valid-vectors.ts';
 
@@ -9,6 +10,7 @@ export function renderVectors(): [name: string, text: string][] {
   return [
     ['spa-v1-valid.json', render(makeValid())],
     ['spa-v1-invalid.json', render(makeInvalid())],
+    ['invite.json', render(makeInvites())],
   ];
 }
 
