@@ -28,7 +28,7 @@ function columns(rows: readonly (readonly [string, string])[], width: number): s
   return rows.flatMap(([form, help]) => {
     const body = wrap(help, width, ' '.repeat(left + 2));
     const first = `  ${form.padEnd(left)}`;
-    return form.length + 2 > left + 2
+    return form.length + 2 > left
       ? [`  ${form}`, ...body]
       : [first + (body[0]?.slice(left + 2) ?? ''), ...body.slice(1)];
   });
@@ -42,24 +42,46 @@ export function usage(program: Program, command: Command): string {
 
 /** The text of `NAME COMMAND --help`. */
 export function commandHelp(program: Program, command: Command, width: number): string {
-  const lines = [
-    `${program.name} ${command.name}: ${command.summary}`,
-    '',
-    'Usage:',
-    `  ${usage(program, command)}`,
-  ];
+  const lines = [`${program.name} ${command.name}: ${command.summary}`, '', 'Usage:', `  ${usage(program, command)}`];
   for (const paragraph of command.description ?? []) lines.push('', ...wrap(paragraph, width, ''));
   const args = command.arguments ?? [];
   if (args.length > 0) {
-    lines.push('', 'Arguments:', ...columns(args.map((a) => [argumentForm(a), a.help] as const), width));
+    lines.push(
+      '',
+      'Arguments:',
+      ...columns(
+        args.map((a) => [argumentForm(a), a.help] as const),
+        width,
+      ),
+    );
   }
   const options = [...(command.options ?? []), ...program.options];
   if (options.length > 0) {
-    lines.push('', 'Options:', ...columns(options.map((o) => [optionForm(o), o.help] as const), width));
+    lines.push(
+      '',
+      'Options:',
+      ...columns(
+        options.map((o) => [optionForm(o), o.help] as const),
+        width,
+      ),
+    );
   }
   lines.push('', 'Examples:');
   for (const example of command.examples) lines.push(`  ${example.line}`, ...wrap(example.does, width, '      '));
   return lines.join('\n');
+}
+
+/** The text of `NAME WORD --help`, where WORD begins several commands. */
+export function groupHelp(program: Program, commands: readonly Command[], width: number): string {
+  return [
+    'Usage:',
+    ...columns(
+      commands.map((command) => [usage(program, command), command.summary] as const),
+      width,
+    ),
+    '',
+    `\`${program.name} COMMAND --help\` shows a command with examples.`,
+  ].join('\n');
 }
 
 /** The text of `NAME --help`. */
@@ -67,9 +89,23 @@ export function programHelp(program: Program, width: number): string {
   const lines = [`${program.name}: ${program.summary}`, '', 'Usage:', `  ${program.name} COMMAND …`];
   for (const paragraph of program.description) lines.push('', ...wrap(paragraph, width, ''));
   const shown = program.commands.filter((command) => command.hidden !== true);
-  lines.push('', 'Commands:', ...columns(shown.map((c) => [c.name, c.summary] as const), width));
+  lines.push(
+    '',
+    'Commands:',
+    ...columns(
+      shown.map((c) => [c.name, c.summary] as const),
+      width,
+    ),
+  );
   if (program.options.length > 0) {
-    lines.push('', 'Options of every command:', ...columns(program.options.map((o) => [optionForm(o), o.help] as const), width));
+    lines.push(
+      '',
+      'Options of every command:',
+      ...columns(
+        program.options.map((o) => [optionForm(o), o.help] as const),
+        width,
+      ),
+    );
   }
   lines.push('', `\`${program.name} COMMAND --help\` shows a command with examples.`);
   return lines.join('\n');

@@ -1,4 +1,5 @@
 import process from 'node:process';
+import { EXIT } from './person-error.ts';
 
 /** Where a program talks to its user: passed in, so that tests can read it. */
 export interface Io {
@@ -12,8 +13,14 @@ export interface Io {
   readonly columns: number;
 }
 
-/** The streams of this process. */
+/** The streams of this process. A reader that goes away (`… | head -1`) ends the process quietly; nobody on stderr is no trouble. */
 export function processIo(): Io {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit();
+    process.stderr.write(`the output could not be written: ${error.code ?? error.message}\n`);
+    process.exit(EXIT.failed);
+  });
+  process.stderr.on('error', () => undefined);
   return {
     out: (line) => process.stdout.write(`${line}\n`),
     err: (line) => process.stderr.write(`${line}\n`),

@@ -11,6 +11,8 @@ export const EXIT = {
   notPermitted: 4,
   /** The configuration or a file that it names is wrong. */
   configuration: 5,
+  /** `check` found something that works but is weaker than it could be, and no error. */
+  warnings: 6,
 } as const;
 
 /**
