@@ -176,7 +176,7 @@ export interface ReloadValue {
 }
 
 /** No arguments. */
-export type NoArguments = Readonly<Record<never, never>>;
+export type NoArguments = Readonly<Record<string, never>>;
 
 /** Every command with its arguments and its value. */
 export interface AdminCommands {

@@ -85,8 +85,8 @@ export function parseRequest(line: string): AdminRequest {
   const inner = v.safeParse(schemas[command], outer.output.arguments ?? {});
   if (!inner.success) {
     const [issue] = inner.issues;
-    const path = v.getDotPath<v.GenericSchema>(issue);
-    return refuse(`${command}: ${path === null ? 'arguments' : path}: ${issue.message.slice(0, 200)}`);
+    const path = issue.path?.map((item) => String(item.key)).join('.') ?? 'arguments';
+    return refuse(`${command}: ${path}: ${issue.message.slice(0, 200)}`);
   }
   // The table above pairs every command with the schema of its arguments; TypeScript cannot follow an index by a union.
   return { command, arguments: inner.output } as AdminRequest;

@@ -59,7 +59,6 @@ test('a rotation goes on after a restart: plain bytes are written like secret on
     keys: { ...before.keys, next, since: 1_790_000_000_000_123 as UnixMicros, again: true },
   });
   const after = readGateKey(file);
-  assert.deepEqual(after.keys.next?.length, 32);
   assert.equal(toHex(after.keys.next ?? new Uint8Array()), toHex(next));
   assert.deepEqual([after.keys.since, after.keys.again], [1_790_000_000_000_123, true]);
 });

@@ -1,4 +1,5 @@
 /** Changes to the files of users.d. Each is one small edit, written durably and whole; what people wrote stays as they wrote it. */
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { deviceIdOf, type DeviceId, type UnixMicros } from '@postern/protocol';
 import { EXIT, PersonError } from '@postern/terminal';
@@ -7,7 +8,7 @@ import { writeAtomically } from './atomic-write.ts';
 import { decodeKey, encodeKey, isUserName, USER_NAME_FORM } from './schema.ts';
 import { placeOf, scanToml } from './positions.ts';
 import { insertLines, insertLinesAfter, writeEdit } from './toml-edit.ts';
-import { readToml, type TomlFile } from './toml-file.ts';
+import { fileError, readToml, type TomlFile } from './toml-file.ts';
 
 /** A device to be added. */
 export interface NewDevice {
@@ -25,7 +26,7 @@ function toml(time: UnixMicros): string {
 }
 
 /**
- * Makes users.d/NAME.toml with mode 0600 and returns its path. Refuses a user that exists.
+ * Makes users.d/NAME.toml with mode 0600, and users.d where it is missing, and returns the file's path. Refuses a user that exists.
  *
  * @throws PersonError for a name that cannot be a user's, a user that exists, or a file that cannot be written
  */
@@ -40,6 +41,11 @@ export function addUser(
     });
   }
   const file = join(configuration.usersDirectory, `${user.name}.toml`);
+  try {
+    mkdirSync(configuration.usersDirectory, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw fileError(configuration.usersDirectory, error);
+  }
   const services = user.services.map((service) => JSON.stringify(service)).join(', ');
   writeAtomically(file, `services = [${services}]\n`, { mode: 0o600, fresh: true });
   return file;

@@ -1,0 +1,73 @@
+/** What `posternd check` reads of the host: facts only; `check-host.ts` judges them. */
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { PersonError } from '@postern/terminal';
+import { readGateKey } from '../config/gate-key.ts';
+import type { Configuration } from '../config/model.ts';
+import { systemUsers, type SystemUser } from '../config/system-user.ts';
+
+/** Owner and permissions of a file or directory that is there. */
+export interface FileFacts {
+  readonly path: string;
+  readonly uid: number;
+  /** Permission bits. */
+  readonly mode: number;
+}
+
+/** Everything that the host part of `check` is decided by. */
+export interface HostFacts {
+  /** posternd.toml, users.d and its files; those that are missing are left out. */
+  readonly files: readonly FileFacts[];
+  /** Undefined while it does not exist: the daemon makes it. */
+  readonly state: FileFacts | undefined;
+  /** Why gate.key cannot be used, if so. */
+  readonly key: { readonly message: string; readonly hint: string | undefined } | undefined;
+  /** Files of users.d that do not count. */
+  readonly passedOver: readonly string[];
+  readonly sentryUser: SystemUser | undefined;
+  readonly setpriv: boolean;
+  readonly libnftables: boolean;
+  /** net.core.optmem_max in bytes; undefined where it cannot be read. */
+  readonly optmem: number | undefined;
+}
+
+function factsOf(path: string): FileFacts | undefined {
+  const status = statSync(path, { throwIfNoEntry: false });
+  return status === undefined ? undefined : { path, uid: status.uid, mode: status.mode & 0o7777 };
+}
+
+function keyTrouble(file: string): HostFacts['key'] {
+  try {
+    readGateKey(file);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof PersonError)) throw error;
+    return { message: error.message, hint: error.hint };
+  }
+}
+
+function optmem(): number | undefined {
+  try {
+    return Number(readFileSync('/proc/sys/net/core/optmem_max', 'latin1'));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Reads the facts. Needs no daemon; changes nothing. */
+export async function readHostFacts(configuration: Configuration): Promise<HostFacts> {
+  const { file, usersDirectory, keyFile, sentryUser, stateDirectory, users } = configuration;
+  const { libnftablesPresent } = await import('../system/libnftables.ts');
+  const known = new Set(users.map((user) => user.file));
+  const listed = existsSync(usersDirectory) ? readdirSync(usersDirectory) : [];
+  return {
+    files: [file, usersDirectory, ...known].flatMap((path) => factsOf(path) ?? []),
+    state: factsOf(stateDirectory),
+    key: keyTrouble(keyFile),
+    passedOver: listed.filter((name) => !known.has(join(usersDirectory, name))).sort(),
+    sentryUser: systemUsers().get(sentryUser),
+    setpriv: ['/usr/bin/setpriv', '/bin/setpriv'].some((path) => existsSync(path)),
+    libnftables: libnftablesPresent(),
+    optmem: optmem(),
+  };
+}
