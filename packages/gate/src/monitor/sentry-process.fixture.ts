@@ -63,7 +63,9 @@ try {
     },
   });
   const state = (): void => {
-    tell({ state: { pid: sentry.pid, hearing: sentry.hearing, restarts: sentry.restarts, counters: sentry.counters() } });
+    tell({
+      state: { pid: sentry.pid, hearing: sentry.hearing, restarts: sentry.restarts, counters: sentry.counters() },
+    });
   };
   createInterface({ input: process.stdin }).on('line', (line) => {
     const command = JSON.parse(line) as Command;
