@@ -115,7 +115,7 @@ export async function exchange(options: ExchangeOptions): Promise<Outcome> {
   const { surroundings, address, port, signal, onProgress } = options;
   if (signal.aborted) return { kind: 'given-up' };
   const troubles = new Set<string>();
-  let running: Exchange | undefined;
+  let running: Exchange | undefined = undefined;
   let path: Path;
   try {
     path = await surroundings.transport.connect(address, port, {

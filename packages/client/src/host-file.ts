@@ -156,8 +156,8 @@ class Fields {
 
   texts(name: string): string[] {
     const value = this.#get(name);
-    if (!Array.isArray(value) || !value.every((item) => typeof item === 'string')) this.fail(name, 'a list of texts');
-    return value as string[];
+    const fits = Array.isArray(value) && value.every((item) => typeof item === 'string');
+    return fits ? value : this.fail(name, 'a list of texts');
   }
 
   number(name: string): number {

@@ -42,5 +42,20 @@ export const SECONDS: Option = {
 /** One connection. */
 export const SINGLE_USE: Option = { name: 'single-use', help: 'open for one connection only' };
 
+/** Our own options of `postern ssh`; all others are ssh's. */
+export const SSH_OPTIONS: readonly Option[] = [
+  {
+    name: 'service',
+    value: 'SERVICE',
+    help: 'what to open; by default `ssh`, or the first service that the invite named',
+  },
+  ...[SOURCE, SECONDS, SINGLE_USE, TIMEOUT],
+  ...[
+    { name: 'quiet', help: 'say nothing unless something fails' },
+    { name: 'verbose', help: 'show every packet and receipt with its time' },
+  ],
+  CONFIG,
+];
+
 /** What a command reads: where it came from does not matter. */
 export type Typed = Pick<Parsed, 'flags' | 'values'>;

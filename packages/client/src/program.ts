@@ -1,6 +1,18 @@
 /** The commands of `postern` as data; what they do is loaded when it is asked for. */
 import type { Option, Program } from '@postern/terminal';
-import { CONFIG, IPV4, IPV6, JSON_OUTPUT, QUIET, SECONDS, SINGLE_USE, SOURCE, TIMEOUT, VERBOSE } from './options.ts';
+import {
+  CONFIG,
+  IPV4,
+  IPV6,
+  JSON_OUTPUT,
+  QUIET,
+  SECONDS,
+  SINGLE_USE,
+  SOURCE,
+  SSH_OPTIONS,
+  TIMEOUT,
+  VERBOSE,
+} from './options.ts';
 
 const HOST = { name: 'host', help: 'a host that was joined (`postern hosts` lists them)' } as const;
 const SERVICE = {
@@ -9,21 +21,6 @@ const SERVICE = {
   optional: true,
 } as const;
 const WAY: readonly Option[] = [TIMEOUT, IPV4, IPV6, QUIET, VERBOSE];
-
-/** Our own options of `postern ssh`; all others are ssh's. */
-export const SSH_OPTIONS: readonly Option[] = [
-  {
-    name: 'service',
-    value: 'SERVICE',
-    help: 'what to open; by default `ssh`, or the first service that the invite named',
-  },
-  ...[SOURCE, SECONDS, SINGLE_USE, TIMEOUT],
-  ...[
-    { name: 'quiet', help: 'say nothing unless something fails' },
-    { name: 'verbose', help: 'show every packet and receipt with its time' },
-  ],
-  CONFIG,
-];
 
 /** The program. */
 export const program: Program = {

@@ -46,7 +46,7 @@ export function parseSshLine(argv: readonly string[], own: readonly Option[]): S
       break;
     }
     if (word.startsWith('--') && destination === undefined) {
-      const [name = '', inline] = splitOnce(word.slice(2), '=');
+      const [name, inline] = splitOnce(word.slice(2), '=');
       const option = own.find((candidate) => candidate.name === name);
       if (option === undefined) throw unknownOption(name, own);
       if (option.value === undefined) flags.add(name);

@@ -75,6 +75,8 @@ export class MiniatureGate {
   readonly grants: MiniatureGrant[] = [];
   /** Requests that were opened although they had been before, in another packet: the same grant. */
   repeated = 0;
+  /** Every statement that was sealed to this gate, whoever signed it. */
+  readonly heard: Statement[] = [];
   /** How many packets were refused in silence, by reason. */
   readonly refused = new Map<string, number>();
   readonly #options: MiniatureGateOptions;
@@ -125,6 +127,7 @@ export class MiniatureGate {
     if (found === undefined) return this.#refuse('envelope');
     const { unsealed, key } = found;
     const { statement, receiptKey, mac } = unsealed;
+    this.heard.push(statement);
     const verifier = this.#verifierOf(statement);
     if (verifier === undefined) return this.#refuse('device');
     const service = statement.service === undefined ? undefined : this.services.get(statement.service);
@@ -242,7 +245,7 @@ export class MiniatureGate {
     return tokens >= 1;
   }
 
-  #refuse(reason: string): undefined {
+  #refuse(reason: string): Uint8Array | undefined {
     this.refused.set(reason, (this.refused.get(reason) ?? 0) + 1);
     return undefined;
   }

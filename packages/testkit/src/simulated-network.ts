@@ -44,14 +44,15 @@ export class SimulatedClock {
 
   /** Lets time pass until `promise` is settled, and returns its value. Throws if it waits for something that never happens. */
   async run<T>(promise: Promise<T>): Promise<T> {
-    let settled = false;
-    const done = (): void => {
-      settled = true;
+    const ended = { yet: false };
+    const end = (): void => {
+      ended.yet = true;
     };
-    promise.then(done, done);
+    promise.then(end, end);
     for (;;) {
+      // Everything that needs no time comes first.
       await new Promise((resolve) => setImmediate(resolve));
-      if (settled) return promise;
+      if (ended.yet) return promise;
       let next: Timer | undefined;
       for (const timer of this.#timers) {
         if (next === undefined || timer.at < next.at || (timer.at === next.at && timer.order < next.order))

@@ -60,7 +60,7 @@ export function tell(
   const error =
     granted.length > 0 ? undefined : failure(host, ask, result, { now: realSurroundings().now(), patience });
   if (typed.flags.has('json')) {
-    out(JSON.stringify({ ...reportOf(host, ask, result), ...(error === undefined ? {} : { error: error.message }) }));
+    out(JSON.stringify({ ...reportOf(host, ask, result), ...(error === undefined ? {} : { error: plain(error) }) }));
     return error?.exitCode ?? EXIT.ok;
   }
   if (error !== undefined) throw error;
@@ -81,4 +81,9 @@ export function tellGranted(
   const lines = remarks(host, answer);
   if (!typed.flags.has('quiet') || answer.unsaved !== undefined)
     for (const line of lines) io.err(`postern: note: ${line}`);
+}
+
+/** As `runProgram` shows errors with `--json`. */
+function plain({ message, hint, exitCode }: PersonError): unknown {
+  return { message, hint, exitCode };
 }

@@ -6,7 +6,7 @@ import { answersOf } from '../knock.ts';
 import type { Ask } from '../request.ts';
 import { readSshConfig, runSsh, sshProgram, sshWords } from '../ssh.ts';
 import { parseSshLine } from '../ssh-arguments.ts';
-import { SSH_OPTIONS } from '../program.ts';
+import { SSH_OPTIONS } from '../options.ts';
 import { askOptions, bookOf, serviceOf, tell, tellGranted } from './context.ts';
 
 /** `postern ssh [OPTIONS] HOST …`. */

@@ -80,6 +80,8 @@ export class Device {
   memory: Memory;
   /** Milliseconds that keeping its state takes. */
   keeping = 0;
+  /** Newest time of which the keeping has ended. */
+  durable = 0;
   /** Thrown instead of keeping state. */
   broken: Error | undefined;
   /** What happened on the way, oldest first. */
@@ -107,13 +109,13 @@ export class Device {
       keeper: {
         update: async (change) => {
           if (this.broken !== undefined) throw this.broken;
-          this.memory = change(this.memory);
-          const { memory } = this;
+          const memory = (this.memory = change(this.memory));
           if (this.keeping > 0) {
             await new Promise<void>((resolve) => {
               this.world.clock.after(this.keeping, resolve);
             });
           }
+          this.durable = Math.max(this.durable, memory.sender.last);
           return memory;
         },
       },
