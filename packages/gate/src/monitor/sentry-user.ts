@@ -22,14 +22,14 @@ export function lookUpUser(name: string, passwd: string = readFileSync('/etc/pas
     .split('\n')
     .map((line) => line.split(':'))
     .find((entry) => entry[0] === name);
-  const [uid, gid] = [Number(fields?.[2]), Number(fields?.[3])];
-  if (!Number.isInteger(uid) || !Number.isInteger(gid)) {
+  const [uid, gid] = [numberOf(fields?.[2]), numberOf(fields?.[3])];
+  if (uid === undefined || gid === undefined) {
     throw new PersonError(`the user "${name}", as whom the sentry shall run, is not in /etc/passwd`, {
       hint: `useradd --system --no-create-home --shell /usr/sbin/nologin ${name}, or set sentry-user`,
     });
   }
-  if (uid === 0) {
-    throw new PersonError(`the sentry may not run as "${name}": that is root`, {
+  if (uid === 0 || gid === 0) {
+    throw new PersonError(`the sentry may not run as "${name}": that is root${uid === 0 ? '' : "'s group"}`, {
       hint: 'set sentry-user to a user that owns nothing',
     });
   }
@@ -84,6 +84,10 @@ function mayEnter({ uid, gid }: NumericUser, directory: string): boolean {
   const status = statSync(directory);
   const shift = status.uid === uid ? 6 : status.gid === gid ? 3 : 0;
   return ((status.mode >> shift) & 1) === 1;
+}
+
+function numberOf(text: string | undefined): number | undefined {
+  return text !== undefined && /^[0-9]+$/.test(text) ? Number(text) : undefined;
 }
 
 function programOf(places: readonly string[], name: string, hint: string): string {
