@@ -41,7 +41,7 @@ export interface Exposure {
  */
 export function exposureOf(
   path: string,
-  stats: Stats,
+  stats: Pick<Stats, 'mode' | 'uid' | 'isDirectory'>,
   environment: { windows?: boolean; uid?: number | undefined } = {},
 ): Exposure | undefined {
   const { windows = WINDOWS, uid = process.getuid?.() } = environment;

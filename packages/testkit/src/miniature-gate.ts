@@ -67,10 +67,10 @@ export class MiniatureGate {
   /** Current gate key and, while it is being rotated, the next. */
   gateKeys: readonly Uint8Array[];
   stateId: Uint8Array;
-  rows = new Map<DeviceId, FreshnessRow>();
-  readonly devices = new Map<DeviceId, Verifier>();
-  readonly invites = new Map<DeviceId, { readonly verifier: Verifier; usedBy: DeviceId | undefined }>();
-  readonly services = new Map<string, ServicePolicy>();
+  rows: Map<DeviceId, FreshnessRow> = new Map();
+  readonly devices: Map<DeviceId, Verifier> = new Map();
+  readonly invites: Map<DeviceId, { readonly verifier: Verifier; usedBy: DeviceId | undefined }> = new Map();
+  readonly services: Map<string, ServicePolicy> = new Map();
   user: UserPolicy;
   readonly grants: MiniatureGrant[] = [];
   /** Requests that were opened although they had been before, in another packet: the same grant. */
@@ -78,7 +78,7 @@ export class MiniatureGate {
   /** Every statement that was sealed to this gate, whoever signed it. */
   readonly heard: Statement[] = [];
   /** How many packets were refused in silence, by reason. */
-  readonly refused = new Map<string, number>();
+  readonly refused: Map<string, number> = new Map();
   readonly #options: MiniatureGateOptions;
   readonly #rates = new Map<DeviceId, { tokens: number; at: UnixMicros }>();
   readonly #keys = new Map<string, ReturnType<typeof deriveEpochKeys>>();

@@ -40,12 +40,12 @@ export const OPEN: Ask & { readonly kind: 'open' } = {
 
 /** The world. What tests change is public. */
 export class World {
-  readonly clock = new SimulatedClock();
+  readonly clock: SimulatedClock = new SimulatedClock();
   readonly network: SimulatedNetwork;
   readonly gate: MiniatureGate;
   readonly random: (size: number) => Uint8Array;
   /** By local address: what the gate sees instead (address translation). */
-  readonly translated = new Map<string, string>();
+  readonly translated: Map<string, string> = new Map();
   /** What happens at an address of nobody: an ICMP error comes back, or nothing. */
   icmp: string | undefined;
   /** Microseconds by which the gate's clock is ahead of true time. */
