@@ -1,9 +1,9 @@
 /** What sealing and opening have in common: the parts of a packet that are not encrypted to the gate. */
 import { chacha20, hmacSha256 } from './crypto.ts';
-import { LONG_PACKET, PACKET, SHORT_PACKET } from './layout.ts';
+import { LONG_PACKET, PACKET, SHORT_PACKET, type Suite } from './layout.ts';
 
 /** Total size of a packet by suite. */
-export const PACKET_SIZE = { 1: SHORT_PACKET, 2: LONG_PACKET } as const;
+export const PACKET_SIZE: Readonly<Record<Suite, number>> = { 1: SHORT_PACKET, 2: LONG_PACKET };
 
 /** Whether a packet can have this many bytes. */
 export function isPacketSize(size: number): boolean {

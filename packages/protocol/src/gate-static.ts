@@ -29,7 +29,7 @@ import {
 } from './xwing.ts';
 
 /** Size of a static public key by suite, in bytes, as HPKE serialises it. */
-export const STATIC_SIZE = { 1: 32, 2: XWING.publicKey } as const;
+export const STATIC_SIZE: Readonly<Record<Suite, number>> = { 1: 32, 2: XWING.publicKey };
 
 interface StaticCommon {
   /** The public key as HPKE serialises it: 32 or 1,216 bytes. */

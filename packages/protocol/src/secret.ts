@@ -5,6 +5,15 @@ const INSPECT = Symbol.for('nodejs.util.inspect.custom');
  * text as a whole. What is cut out of it is secret too.
  */
 export class SecretBytes extends Uint8Array {
+  static {
+    // A computed name in the class body would have no declaration of its own under isolatedDeclarations.
+    Object.defineProperty(this.prototype, INSPECT, {
+      value(this: SecretBytes): string {
+        return this.toString();
+      },
+    });
+  }
+
   override toString(): string {
     return `[secret, ${this.length} bytes]`;
   }
@@ -14,10 +23,6 @@ export class SecretBytes extends Uint8Array {
   }
 
   toJSON(): string {
-    return this.toString();
-  }
-
-  [INSPECT](): string {
     return this.toString();
   }
 }

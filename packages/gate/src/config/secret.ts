@@ -7,6 +7,11 @@ const SHOWN = '[secret]';
  * them: each shows `[secret]` instead. Parts of it (`subarray`, `slice`) are secret too.
  */
 export class Secret extends Uint8Array {
+  static {
+    // A computed name in the class body would have no declaration of its own under isolatedDeclarations.
+    Object.defineProperty(this.prototype, inspect.custom, { value: () => SHOWN });
+  }
+
   /** The bytes as a plain array over the same memory, for what must compare or serialise them. */
   reveal(): Uint8Array {
     return new Uint8Array(this.buffer, this.byteOffset, this.byteLength);
@@ -25,10 +30,6 @@ export class Secret extends Uint8Array {
   }
 
   override join(): string {
-    return SHOWN;
-  }
-
-  [inspect.custom](): string {
     return SHOWN;
   }
 }
