@@ -42,6 +42,9 @@ const OK: Applied = { ok: true };
 const ID = '0011223344556677';
 const OTHER_ID = '8899aabbccddeeff';
 const LONG = 60 as Seconds;
+/** Long enough for what must happen before it ends, also on a busy machine. */
+const SHORT = 2 as Seconds;
+const AFTER_SHORT = 2100;
 
 function seconds(value: number): Seconds {
   return value as Seconds;
@@ -120,10 +123,10 @@ export function firewallContract(
       const [tried, confirmed] = services.tcp;
       const [from] = clients[4];
       assert.ok(await stage.connect(from, tried), 'installing alone closes nothing');
-      assert.deepEqual(firewall.protect([tried, confirmed], seconds(1)), OK);
+      assert.deepEqual(firewall.protect([tried, confirmed], SHORT), OK);
       assert.deepEqual(firewall.protect([confirmed], undefined), OK);
       assert.equal(await stage.connect(from, tried), undefined);
-      await stage.wait(1200);
+      await stage.wait(AFTER_SHORT);
       assert.ok(await stage.connect(from, tried));
       assert.equal(await stage.connect(from, confirmed), undefined);
       assert.deepEqual(firewall.list().protections, [{ endpoint: confirmed, remaining: undefined }]);
@@ -178,7 +181,7 @@ export function firewallContract(
         const set = { kind: 'set', source: one, id: ID } as const;
         assert.deepEqual(
           stage.firewall.apply([
-            { ...set, endpoint, seconds: seconds(1) },
+            { ...set, endpoint, seconds: SHORT },
             { ...set, endpoint: other, seconds: LONG },
           ]),
           OK,
@@ -191,7 +194,7 @@ export function firewallContract(
           OK,
           'nothing there is no error',
         );
-        await stage.wait(1200);
+        await stage.wait(AFTER_SHORT);
         assert.equal(await stage.connect(one.address, endpoint), undefined);
         assert.equal(await stage.connect(one.address, other), undefined);
         assert.equal(await ending?.talks(), true);
@@ -208,7 +211,7 @@ export function firewallContract(
         const shorter = { ...set, endpoint: other };
         assert.deepEqual(
           stage.firewall.apply([
-            { ...longer, seconds: seconds(1) },
+            { ...longer, seconds: SHORT },
             { ...shorter, seconds: LONG },
           ]),
           OK,
@@ -216,12 +219,12 @@ export function firewallContract(
         assert.deepEqual(
           stage.firewall.apply([
             { ...longer, seconds: LONG },
-            { ...shorter, seconds: seconds(1), id: OTHER_ID },
+            { ...shorter, seconds: SHORT, id: OTHER_ID },
           ]),
           OK,
         );
         assert.deepEqual(new Set(stage.firewall.list().openings.map(({ id }) => id)), new Set([ID, OTHER_ID]));
-        await stage.wait(1200);
+        await stage.wait(AFTER_SHORT);
         assert.ok(await stage.connect(one.address, endpoint));
         assert.equal(await stage.connect(one.address, other), undefined);
       });
@@ -282,7 +285,7 @@ export function firewallContract(
         await using _ = stage;
         const [ending, extended, disarmed] = sources;
         assert.ok(ending && extended && disarmed);
-        const arm = { kind: 'arm', endpoint, seconds: seconds(1), id: ID, slot: 31 } as const;
+        const arm = { kind: 'arm', endpoint, seconds: SHORT, id: ID, slot: 31 } as const;
         assert.deepEqual(
           stage.firewall.apply([ending, extended, disarmed].map((from) => ({ ...arm, source: from }))),
           OK,
@@ -292,7 +295,7 @@ export function firewallContract(
         assert.deepEqual(stage.firewall.apply([{ kind: 'disarm', source: disarmed, endpoint, slot: 31 }]), OK);
         assert.equal(await stage.connect(disarmed.address, endpoint), undefined);
         // Longer than the guard of the first time, too.
-        await stage.wait(2300);
+        await stage.wait(AFTER_SHORT + 1000);
         assert.equal(await stage.connect(ending.address, endpoint), undefined);
         assert.deepEqual(stage.firewall.apply([{ ...arm, kind: 'rearm', source: ending }]), {
           ok: false,
@@ -310,13 +313,13 @@ export function firewallContract(
         assert.deepEqual(stage.firewall.apply([{ ...arm, seconds: LONG, slot: 0 }]), OK);
         assert.deepEqual(
           stage.firewall.apply([
-            { ...arm, seconds: seconds(1), slot: 1 },
-            { ...arm, seconds: seconds(1), slot: 2 },
+            { ...arm, seconds: SHORT, slot: 1 },
+            { ...arm, seconds: SHORT, slot: 2 },
           ]),
           OK,
         );
         assert.deepEqual(stage.firewall.apply([{ kind: 'disarm', source: one, endpoint, slot: 2 }]), OK);
-        await stage.wait(2300);
+        await stage.wait(AFTER_SHORT + 1000);
         assert.ok(await stage.connect(one.address, endpoint));
         assert.equal(await stage.connect(one.address, endpoint), undefined);
       });
@@ -394,7 +397,7 @@ export function firewallContract(
         assert.ok(await stage.connect(three.address, endpoint));
         assert.deepEqual(
           stage.firewall.apply([
-            { ...half, seconds: seconds(1) },
+            { ...half, seconds: SHORT },
             { ...pair, seconds: LONG },
           ]),
           OK,
@@ -405,7 +408,7 @@ export function firewallContract(
           { prefix: full / 2, id: OTHER_ID, slot: undefined },
           { prefix: full - 1, id: ID, slot: undefined },
         ]);
-        await stage.wait(1200);
+        await stage.wait(AFTER_SHORT);
         assert.equal(await stage.connect(three.address, endpoint), undefined);
         assert.ok(await stage.connect(two.address, endpoint));
         const all = { ...pair, source: { ...one, prefix: 0 } };
@@ -482,7 +485,7 @@ export function firewallContract(
         assert.equal(await stage.connect(one.address, timed), undefined);
         assert.deepEqual(
           stage.firewall.apply([
-            { kind: 'set', source: one, endpoint: timed, seconds: seconds(1), id: ID },
+            { kind: 'set', source: one, endpoint: timed, seconds: SHORT, id: ID },
             { kind: 'arm', source: one, endpoint: single, seconds: LONG, id: ID, slot: 0 },
           ]),
           OK,
@@ -491,7 +494,7 @@ export function firewallContract(
         const only = await stage.connect(one.address, single);
         assert.equal(await stage.connect(one.address, single), undefined);
         assert.equal(await stage.connect(address(sources, 1), timed), undefined);
-        await stage.wait(1200);
+        await stage.wait(AFTER_SHORT);
         assert.equal(await stage.connect(one.address, timed), undefined);
         assert.equal(await live?.talks(), true);
         assert.equal(await only?.talks(), true);
