@@ -31,7 +31,7 @@ interface Published {
   exports: { exporter_context: string; L: string; exported_value: string }[];
 }
 
-const { setup, encryptions, exports } = readVectors<Published>('hpke.json');
+const { setup, encryptions, exports } = readVectors('hpke.json') as Published;
 const publishedSchedule = schedule(0x0020, fromHex(setup.info));
 const published = contextOf(publishedSchedule, fromHex(setup.shared_secret));
 

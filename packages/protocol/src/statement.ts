@@ -181,10 +181,9 @@ function sourceOf(bytes: Uint8Array): StatedSource {
 }
 
 function serviceOf(bytes: Uint8Array): ServiceName {
-  let name = '';
-  for (let i = STATEMENT.service; i < STATEMENT.keyType && bytes[i] !== 0; i++) {
-    name += String.fromCharCode(bytes[i] ?? 0);
-  }
+  const field = bytes.subarray(STATEMENT.service, STATEMENT.keyType);
+  const end = field.indexOf(0);
+  const name = String.fromCharCode(...field.subarray(0, end < 0 ? field.length : end));
   return name as ServiceName;
 }
 

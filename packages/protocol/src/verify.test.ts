@@ -10,7 +10,7 @@ import { readVectors } from './testdata/read-vectors.ts';
 import type { ValidFile } from './testdata/vector-files.ts';
 import { verifyStatement } from './verify.ts';
 
-const { keys, vectors } = readVectors<ValidFile>('spa-v1-valid.json');
+const { keys, vectors } = readVectors('spa-v1-valid.json') as ValidFile;
 const gate = new Gate(keys);
 
 /** One unsealed request of each kind, and one of suite 2. */

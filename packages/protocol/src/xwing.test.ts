@@ -6,9 +6,11 @@ import { readVectors } from './testdata/read-vectors.ts';
 import { seeded } from './testdata/seeded.ts';
 import { importXWingPrivate, importXWingPublic, XWING, xWingDecapsulate, xWingEncapsulate } from './xwing.ts';
 
-const published = readVectors<{
-  vectors: { seed: string; eseed: string; ss: string; sk: string; pk: string; ct: string }[];
-}>('xwing.json').vectors;
+const published = (
+  readVectors('xwing.json') as {
+    vectors: { seed: string; eseed: string; ss: string; sk: string; pk: string; ct: string }[];
+  }
+).vectors;
 
 test('X-Wing expands every published seed to its public key and decapsulates its ciphertext', () => {
   assert.equal(published.length, 3);

@@ -15,7 +15,7 @@ const micros = fc.maxSafeNat().map((time) => time as UnixMicros);
 const observed = fc.constant<StatedSource>({ type: 'observed' });
 
 const serviceName = fc
-  .string({ unit: fc.constantFrom(...'abcdefghijklmnopqrstuvwxyz0123456789-'), minLength: 1, maxLength: 32 })
+  .string({ unit: fc.constantFrom(...'abcdefghijklmnopqrstuvwxyz0123456789-'.split('')), minLength: 1, maxLength: 32 })
   .map((name) => name as ServiceName);
 
 /** An address or prefix without host bits. */
