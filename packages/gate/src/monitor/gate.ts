@@ -32,7 +32,6 @@ import { Protections } from './protections.ts';
 import { RequestHandler, type GateEvent, type Verdict } from './requests.ts';
 import { isNewest, rotate, settle } from './rotation.ts';
 import { openStore, type Store } from './store.ts';
-import { LineLimits } from './table.ts';
 
 const HOUSEKEEPING_SEED = 1200 * MICROS_PER_SECOND;
 const random: Random = (size) => randomBytes(size);
@@ -66,7 +65,6 @@ export class Gate implements Disposable {
   #configuration: Configuration;
   #directory: Directory;
   #secrets: GateSecrets;
-  #limits: LineLimits;
   #seeded = 0;
   #recordFailed = 0;
 
@@ -88,7 +86,6 @@ export class Gate implements Disposable {
       join(dirname(this.#configuration.socket), 'last-record'),
       random,
     );
-    this.#limits = new LineLimits(clock());
     this.grants = new GrantBook(firewall, this.store, random, (error) => {
       log('error', 'the firewall refused a grant', { error });
     });
@@ -152,24 +149,15 @@ export class Gate implements Disposable {
 
   /** Judges one request that came over the line. Undefined is silence. */
   request(frame: RequestFrame): Verdict | undefined {
-    if (!this.#limits.admit('request', this.clock())) {
-      this.#count('rate-line');
-      return undefined;
-    }
     const judged = this.#handler.handle(frame);
     if (judged.ok) return judged.value;
     this.#count(judged.reason);
     return undefined;
   }
 
-  /** A frame that no sentry of ours sends. */
-  malformed(): void {
-    this.#count('frame');
-  }
-
-  /** A new sentry's line starts with full limits. */
-  lineOpened(): void {
-    this.#limits = new LineLimits(this.clock());
+  /** What was refused on the line, before it was a request. */
+  refused(reason: Refusal): void {
+    this.#count(reason);
   }
 
   /** Refusals of the monitor by reason since the start. */

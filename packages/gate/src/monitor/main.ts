@@ -51,11 +51,10 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
       const verdict = gate.request(request);
       if (verdict !== undefined) reply({ ...verdict, stateId: gate.store.stateId });
     },
-    onMalformed: () => {
-      gate.malformed();
+    onRefused: (reason) => {
+      gate.refused(reason);
     },
     onRestart: (reason, delay) => {
-      gate.lineOpened();
       log('warning', 'the sentry ended and is started again', { reason, milliseconds: delay });
     },
   });

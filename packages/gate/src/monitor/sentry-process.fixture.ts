@@ -55,7 +55,7 @@ try {
       const stateId = fromHex('0123456789abcdef');
       reply({ status: 'ok', end: 7 as UnixMicros, now: clock(), era: 3, stateId, nextKey: undefined });
     },
-    onMalformed: () => {
+    onRefused: () => {
       tell({ malformed: true });
     },
     onRestart: (reason, delay) => {

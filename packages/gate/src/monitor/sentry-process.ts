@@ -20,6 +20,7 @@ import * as libc from '../system/libc.ts';
 import { BackOff } from './back-off.ts';
 import { SentryOutput } from './sentry-output.ts';
 import { SentrySockets, type GateKeys, type Hearing } from './sentry-sockets.ts';
+import { LineLimits } from './table.ts';
 import { lookUpUser, mustRead, stripped, type NumericUser } from './sentry-user.ts';
 
 export type { GateKeys, Hearing } from './sentry-sockets.ts';
@@ -52,8 +53,8 @@ export interface SentryOptions {
    * or never (silence); it never blocks, and does nothing once that sentry is gone.
    */
   readonly onRequest: (request: RequestFrame, reply: (verdict: Verdict) => void) => void;
-  /** The sentry sent what no sentry of ours sends. It is counted by the caller as `frame`. */
-  readonly onMalformed: () => void;
+  /** The sentry sent what no sentry of ours sends (`frame`), or more than `table.ts` lets it (`rate-line`). The caller counts it. */
+  readonly onRefused: (reason: 'frame' | 'rate-line') => void;
   /** The sentry ended and is started again after `delay` milliseconds. */
   readonly onRestart?: (reason: string, delay: number) => void;
   /** The program to run instead of the sentry's own; for tests. */
@@ -121,6 +122,7 @@ interface Life {
   /** Why it was killed, if we did it. */
   killed: string | undefined;
   counters: Uint32Array;
+  readonly limits: LineLimits;
 }
 
 class KeptSentry implements SentryProcess {
@@ -214,7 +216,8 @@ class KeptSentry implements SentryProcess {
       this.#options.log('warning', `sentry: ${text}`);
     });
     const counters = new Uint32Array(REFUSALS.length);
-    const life: Life = { child, line, output, started: now, lastSign: now, ready: false, killed: undefined, counters };
+    const limits = new LineLimits(this.#options.clock());
+    const life: Life = { child, line, output, started: now, lastSign: now, ready: false, killed: undefined, counters, limits };
     this.#life = life;
     const reassembler = new Reassembler((frame) => {
       this.#take(life, frame);
@@ -244,7 +247,11 @@ class KeptSentry implements SentryProcess {
     if (life !== this.#life) return;
     const frame = decodeSentryFrame(bytes);
     if (frame === undefined) {
-      this.#options.onMalformed();
+      this.#options.onRefused('frame');
+      return;
+    }
+    if (!life.limits.admit(frame.type, this.#options.clock())) {
+      this.#options.onRefused('rate-line');
       return;
     }
     life.lastSign = performance.now();

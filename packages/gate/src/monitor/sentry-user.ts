@@ -25,12 +25,12 @@ export function lookUpUser(name: string, passwd: string = readFileSync('/etc/pas
   const [uid, gid] = [numberOf(fields?.[2]), numberOf(fields?.[3])];
   if (uid === undefined || gid === undefined) {
     throw new PersonError(`the user "${name}", as whom the sentry shall run, is not in /etc/passwd`, {
-      hint: `useradd --system --no-create-home --shell /usr/sbin/nologin ${name}, or set sentry-user`,
+      hint: `useradd --system --no-create-home --shell /usr/sbin/nologin ${name}, or set gate.sentry_user`,
     });
   }
   if (uid === 0 || gid === 0) {
     throw new PersonError(`the sentry may not run as "${name}": that is root${uid === 0 ? '' : "'s group"}`, {
-      hint: 'set sentry-user to a user that owns nothing',
+      hint: 'set gate.sentry_user to a user that owns nothing',
     });
   }
   return { name, uid, gid };

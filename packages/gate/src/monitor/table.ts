@@ -1,4 +1,5 @@
 import type { UnixMicros } from '@postern/protocol';
+import type { SentryFrame } from '../line/codec.ts';
 import { TokenBucket } from './token-bucket.ts';
 
 /**
@@ -9,14 +10,14 @@ import { TokenBucket } from './token-bucket.ts';
  * - `request`: judge one signed request: `requests.ts`. Above the rate it is refused as `rate-line` before any work.
  * - `report`: counters, for `status` alone; also the sign of life.
  */
-export const TABLE = {
-  ready: { perSecond: 0.1, burst: 1 },
+export const TABLE: Readonly<Record<FrameKind, { readonly perSecond: number; readonly burst: number }>> = {
+  ready: { perSecond: 0, burst: 1 },
   request: { perSecond: 1000, burst: 2000 },
   report: { perSecond: 4, burst: 8 },
-} as const;
+};
 
 /** A row of the table. */
-export type FrameKind = keyof typeof TABLE;
+export type FrameKind = SentryFrame['type'];
 
 /** The limits of one sentry's line. */
 export class LineLimits {
