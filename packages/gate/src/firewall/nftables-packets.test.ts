@@ -111,23 +111,48 @@ describe('the firewall and real packets', { skip }, () => {
       assert.equal(stage.reached.get('udp/2201'), 2);
     });
 
-    test(`IPv${family}: an admitted single connection survives the loss of its first answers`, async () => {
+    test(`IPv${family}: an admitted single connection survives the loss of its first packet`, async () => {
       await using stage = protectedStage();
-      const lose = `table inet loss { set lost { typeof ${family === 4 ? 'ip' : 'ip6'} saddr . tcp dport; flags dynamic; }
-        chain c { type filter hook prerouting priority -400;
-          tcp sport ${TCP.port} tcp flags & (syn|ack) == syn|ack ${family === 4 ? 'ip' : 'ip6'} saddr . tcp dport != @lost add @lost { ${family === 4 ? 'ip' : 'ip6'} saddr . tcp dport } drop
-        }
-      }`;
-      stage.client.run('nft', ['-f', '-'], lose);
-      assert.deepEqual(stage.firewall.apply([arm(from, TCP)]), OK);
-      const lost = stage.connect(from, TCP, 40_001);
-      assert.equal(await lost, undefined, 'the first answer is lost');
-      // The client above gave up; a patient one sends the same SYN again after a second.
+      const who = `${family === 4 ? 'ip' : 'ip6'} saddr . tcp sport`;
+      stage.gate.run(
+        'nft',
+        ['-f', '-'],
+        `table inet loss {
+          set lost { typeof ${who}; flags dynamic; size 100; }
+          chain c {
+            type filter hook input priority 0
+            tcp dport ${TCP.port} tcp flags & (syn|ack) == syn ${who} != @lost add @lost { ${who} } drop
+          }
+        }`,
+      );
       assert.deepEqual(stage.firewall.apply([arm(from, TCP)]), OK);
       const patient = await stage.connect(from, TCP, 40_002, 3000);
-      assert.ok(patient);
-      assert.equal(await patient.talks(), true);
-      assert.equal(await stage.connect(from, TCP), undefined);
+      assert.equal(await patient?.talks(), true);
+      assert.equal(await stage.connect(from, TCP, 40_004, 1500), undefined);
+    });
+
+    test(`IPv${family}: nothing but the first packet of a connection uses up a place`, async () => {
+      await using stage = protectedStage();
+      const around = { macs: stage.macs, from, to, protocol: 6 };
+      assert.deepEqual(stage.firewall.apply([arm(from, TCP)]), OK);
+      const flags = ['SA', 'A', 'F', 'FA', 'R', 'RA', 'SF', 'SR', 'FPU', ''];
+      const packets = flags.map((letters, i) =>
+        frame({ ...around, payload: tcpSegment(49_000 + i, TCP.port, letters) }, family),
+      );
+      stage.sendFrames(packets);
+      await sleep(50);
+      const only = await stage.connect(from, TCP);
+      assert.equal(await only?.talks(), true);
+    });
+
+    test(`IPv${family}: after the service's own reset the same port begins a second connection, and stays outside`, async () => {
+      await using stage = protectedStage();
+      assert.deepEqual(stage.firewall.apply([arm(from, TCP)]), OK);
+      const first = await stage.connect(from, TCP, 40_003);
+      first?.says('reset');
+      assert.equal(await first?.talks(), false);
+      first?.[Symbol.dispose]();
+      assert.equal(await stage.connect(from, TCP, 40_003), undefined);
     });
 
     test(`IPv${family}: a session that conntrack never saw survives protection when it is seeded, and only then`, async () => {

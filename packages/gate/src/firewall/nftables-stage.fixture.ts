@@ -101,8 +101,13 @@ export class Client implements Connection {
     living.add(this);
   }
 
+  /** Sends a word: "reset" makes the TCP services end the connection with a reset. */
+  says(word: string): void {
+    send(this.#fd, Buffer.from(word), SOCKET.MSG_NOSIGNAL);
+  }
+
   async talks(): Promise<boolean> {
-    send(this.#fd, Buffer.from('ping'), SOCKET.MSG_NOSIGNAL);
+    this.says('ping');
     if (!(await readable(this.#fd, POLL.in, SILENCE_MS))) return false;
     return receive(this.#fd, Buffer.alloc(64), SOCKET.MSG_DONTWAIT) > 0;
   }
@@ -158,7 +163,7 @@ export class NftablesStage implements Stage {
     return within(this.gate, () => this.#moved(openNftables()));
   }
 
-  async connect(from: Uint8Array, to: Endpoint, port = 0, patience = SILENCE_MS): Promise<Client | undefined> {
+  async connect(from: Uint8Array, to: Endpoint, port = 0, patience: number = SILENCE_MS): Promise<Client | undefined> {
     return this.reach(from, to, bytesOf(SCENE.gate[familyOf(from)]), port, patience);
   }
 
@@ -168,7 +173,7 @@ export class NftablesStage implements Stage {
     to: Endpoint,
     destination: Uint8Array,
     port = 0,
-    patience = SILENCE_MS,
+    patience: number = SILENCE_MS,
   ): Promise<Client | undefined> {
     const fd = this.#open(from, to, destination, port);
     const name = Buffer.alloc(28);
@@ -275,7 +280,10 @@ export class NftablesStage implements Stage {
       this.#peers.add(peer);
       peer.on('close', () => this.#peers.delete(peer));
       peer.on('error', () => peer.destroy());
-      peer.pipe(peer);
+      peer.on('data', (data) => {
+        if (data.toString().startsWith('reset')) peer.resetAndDestroy();
+        else peer.write(data);
+      });
     });
     within(this.gate, () => server.listen({ port, backlog: 511 }));
     this.#servers.push(server);
