@@ -70,7 +70,7 @@ export async function prepareHost(
   }
   const { gateKey, stateId, x25519, xwing, addresses, port, pq, services } = invite;
   const memory: Memory = {
-    sender: firstState(stateId, gateKey),
+    sender: firstState(stateId, secret(gateKey)),
     ...{ formerKey: undefined, seen: new Map(), roundTrip: undefined },
   };
   const host: Host = {
