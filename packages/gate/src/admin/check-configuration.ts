@@ -1,6 +1,7 @@
 import type { UnixMicros } from '@postern/protocol';
 import type { Configuration, Device, User } from '../config/model.ts';
 import type { Finding } from './finding.ts';
+import { withConfig } from './options.ts';
 
 /** More names than this are counted, not listed. */
 const LISTED = 5;
@@ -22,6 +23,7 @@ function services(
   live: readonly User[],
   devicesOf: (user: User) => readonly Device[],
 ): Finding[] {
+  const config = withConfig(configuration.file);
   return configuration.services.flatMap(({ name, protect }): Finding[] => {
     const users = live.filter((user) => user.services.includes(name));
     const found: Finding[] = [];
@@ -31,7 +33,7 @@ function services(
         code: 'protected-without-devices',
         what: `${name} is protected, and no device may open it`,
         why: 'nobody can reach it; an established session lives on, a new one is not possible',
-        mend: `posternd user add NAME --service ${name}, or: posternd unprotect ${name}`,
+        mend: `posternd user add NAME --service ${name}${config}, or: posternd unprotect ${name}${config}`,
       });
     } else if (users.length === 0) {
       found.push({
@@ -39,7 +41,7 @@ function services(
         code: 'service-without-users',
         what: `no user may open ${name}`,
         why: 'nobody can reach it once it is protected',
-        mend: `posternd user add NAME --service ${name}, or add it to \`services\` in a file of ${configuration.usersDirectory}`,
+        mend: `posternd user add NAME --service ${name}${config}, or add it to \`services\` in a file of ${configuration.usersDirectory}`,
       });
     }
     if (!protect) {
@@ -48,7 +50,7 @@ function services(
         code: 'service-open',
         what: `${name} is not protected for good`,
         why: 'everybody can reach it without a knock',
-        mend: `posternd protect ${name} --try 120`,
+        mend: `posternd protect ${name}${config}`,
       });
     }
     return found;
@@ -58,6 +60,7 @@ function services(
 /** What a configuration that is valid may still lack. Pure. */
 export function checkConfiguration(configuration: Configuration, now: UnixMicros): Finding[] {
   const found: Finding[] = [];
+  const config = withConfig(configuration.file);
   const live = configuration.users.filter((user) => isLive(user, now));
   const devicesOf = (user: User): readonly Device[] => user.devices.filter((device) => isLive(device, now));
   if (configuration.addresses.length === 0) {
@@ -86,7 +89,7 @@ export function checkConfiguration(configuration: Configuration, now: UnixMicros
       code: 'user-without-devices',
       what: `${idle.length === 1 ? 'a user has' : `${idle.length} users have`} no device that may knock: ${list(idle)}`,
       why: 'they can open nothing until a device has joined',
-      mend: idle.length === 1 ? `posternd invite ${idle[0] ?? ''}` : 'posternd invite NAME, for each',
+      mend: idle.length === 1 ? `posternd invite ${idle[0] ?? ''}${config}` : `posternd invite NAME${config}, for each`,
     });
   }
   const barred = live.filter((user) => user.services.length === 0).map((user) => user.name);

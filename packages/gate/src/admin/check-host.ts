@@ -3,6 +3,7 @@ import type { UnixMicros } from '@postern/protocol';
 import type { Configuration } from '../config/model.ts';
 import { checkConfiguration } from './check-configuration.ts';
 import type { Finding, Severity } from './finding.ts';
+import { withConfig } from './options.ts';
 import { readHostFacts, type FileFacts, type HostFacts } from './host-facts.ts';
 
 /**
@@ -137,7 +138,7 @@ function notRunning(configuration: Configuration): Finding {
     code: 'not-running',
     what: `posternd is not running (nobody answers at ${configuration.socket})`,
     why: closed ? 'nobody can open the protected services' : 'nobody is heard, and nothing is protected',
-    mend: 'systemctl enable --now posternd, or: posternd run',
+    mend: `posternd run${withConfig(configuration.file)}, or start its service`,
   };
 }
 

@@ -24,8 +24,8 @@ import {
   USER_NAME_FORM,
   userFileKeys,
   userFileSchema,
-  type GateFile,
-  type UserFile,
+  type DeviceTable,
+  type ServiceTable,
 } from './schema.ts';
 import { systemUsers } from './system-user.ts';
 import { errorAt, errorCode, fileError, readToml, type TomlFile } from './toml-file.ts';
@@ -38,7 +38,8 @@ export const DEFAULT_SOCKET = '/run/postern/posternd.sock';
 /** Where the state is when the configuration says nothing else. */
 export const DEFAULT_STATE = '/var/lib/postern';
 
-const MISSING = '`posternd init` makes it; `--config FILE` names another one';
+/** What to do where there is no configuration. */
+export const MISSING_CONFIGURATION = '`posternd init` makes it; `--config FILE` names another one';
 
 /** What posternd.toml says by itself, without the users. */
 export type GateConfiguration = Omit<Configuration, 'users'>;
@@ -51,7 +52,7 @@ function optionalSeconds(value: number | undefined): Seconds | undefined {
   return value as Seconds | undefined;
 }
 
-function readService(from: TomlFile, name: string, raw: NonNullable<GateFile['services']>[string]): Service {
+function readService(from: TomlFile, name: string, raw: ServiceTable): Service {
   const seconds = raw.seconds ?? Math.min(DEFAULT_SECONDS, raw.max_seconds ?? DEFAULT_SECONDS);
   const maxSeconds = raw.max_seconds ?? seconds;
   const path = ['services', name];
@@ -125,7 +126,12 @@ function checkEndpoints(from: TomlFile, services: readonly Service[], knockPort:
  * @throws PersonError with EXIT.configuration and, for what is wrong inside, `FILE:LINE:COLUMN: …`
  */
 export function loadGate(file: string): GateConfiguration {
-  const from = readToml(file, MISSING);
+  return readGate(readToml(file, MISSING_CONFIGURATION));
+}
+
+/** The same of a file that was read, or is about to be written. @throws PersonError for what is wrong inside */
+export function readGate(from: TomlFile): GateConfiguration {
+  const { file } = from;
   const raw = validate(gateFileSchema, from, gateFileKeys);
   const gate = raw.gate ?? {};
   const port = gate.port ?? DEFAULT_PORT;
@@ -147,7 +153,7 @@ export function loadGate(file: string): GateConfiguration {
   };
 }
 
-function readDevice(from: TomlFile, raw: NonNullable<UserFile['devices']>[number], index: number): Device {
+function readDevice(from: TomlFile, raw: DeviceTable, index: number): Device {
   const publicKey = decodeKey(raw.ed25519);
   // Decoded here and not in the schema, because once is enough for a hundred thousand of them.
   if (publicKey === undefined) {
@@ -179,7 +185,7 @@ export function readUser(from: TomlFile, name: string): User {
   return {
     name,
     file: from.file,
-    services: raw.services as readonly string[] as readonly ServiceName[],
+    services: raw.services as readonly ServiceName[],
     from: raw.from?.flatMap((text): Prefix[] => {
       const prefix = parsePrefix(text);
       return prefix === undefined ? [] : [prefix];

@@ -29,6 +29,11 @@ export function isUserName(name: string): boolean {
 export const USER_NAME_FORM =
   'a user name is 1 to 64 letters, digits, dots, underscores or hyphens, the first a letter or digit';
 
+/** Whether `text` can be an address or host name of a gate. */
+export function isHost(text: string): boolean {
+  return HOST.test(text) || parseAddress(text) !== undefined;
+}
+
 /** Whether `name` can be a service's. */
 export function isServiceName(name: string): boolean {
   return SERVICE.test(name);
@@ -164,8 +169,57 @@ export function encodeKey(publicKey: Uint8Array): string {
   return Buffer.from(publicKey).toString('base64');
 }
 
+/** A service as posternd.toml writes it. */
+export interface ServiceTable {
+  readonly ports: readonly string[];
+  readonly seconds?: number | undefined;
+  readonly max_seconds?: number | undefined;
+  readonly single_use?: boolean | undefined;
+  readonly observed_source?: boolean | undefined;
+  readonly prefix4?: number | undefined;
+  readonly prefix6?: number | undefined;
+  readonly protect?: boolean | undefined;
+}
+
+/** posternd.toml as it is written. */
+export interface GateFile {
+  readonly gate?:
+    | {
+        readonly name?: string | undefined;
+        readonly port?: number | undefined;
+        readonly addresses?: readonly string[] | undefined;
+        readonly capture?: 'packet' | 'dgram' | undefined;
+        readonly pq?: 'off' | 'required' | undefined;
+        readonly sentry_user?: string | undefined;
+        readonly state?: string | undefined;
+        readonly socket?: string | undefined;
+      }
+    | undefined;
+  readonly services?: Readonly<Record<string, ServiceTable>> | undefined;
+}
+
+/** A device as a file of users.d writes it. */
+export interface DeviceTable {
+  readonly id?: string | undefined;
+  readonly name: string;
+  readonly ed25519: string;
+  readonly enrolled?: Date | undefined;
+  readonly expires?: Date | undefined;
+  readonly revoked?: Date | undefined;
+}
+
+/** A file of users.d as it is written. */
+export interface UserFile {
+  readonly services: readonly string[];
+  readonly from?: readonly string[] | undefined;
+  readonly max_seconds?: number | undefined;
+  readonly expires?: Date | undefined;
+  readonly revoked?: Date | undefined;
+  readonly devices?: readonly DeviceTable[] | undefined;
+}
+
 /** Schema of posternd.toml. */
-export const gateFileSchema = v.strictObject({
+export const gateFileSchema: v.GenericSchema<unknown, GateFile> = v.strictObject({
   gate: v.optional(v.strictObject(gate, 'a table, [gate], is expected')),
   services: v.optional(
     v.record(
@@ -177,13 +231,7 @@ export const gateFileSchema = v.strictObject({
 });
 
 /** Schema of one file of users.d. */
-export const userFileSchema = v.strictObject(user);
-
-/** posternd.toml as it is written. */
-export type GateFile = v.InferOutput<typeof gateFileSchema>;
-
-/** A file of users.d as it is written. */
-export type UserFile = v.InferOutput<typeof userFileSchema>;
+export const userFileSchema: v.GenericSchema<unknown, UserFile> = v.strictObject(user);
 
 /** The keys that may stand in the table at `path` of posternd.toml. */
 export function gateFileKeys(path: readonly unknown[]): readonly string[] {

@@ -1,0 +1,37 @@
+/** The commands of `posternd` as data. Each loads what it needs only when it runs, so that `--help` is quick. */
+import type { Program } from '@postern/terminal';
+import { check } from './admin/commands/check.ts';
+import { confirm } from './admin/commands/confirm.ts';
+import { deviceList } from './admin/commands/device-list.ts';
+import { deviceRevoke } from './admin/commands/device-revoke.ts';
+import { grantEnd } from './admin/commands/grant-end.ts';
+import { grantList } from './admin/commands/grant-list.ts';
+import { init } from './admin/commands/init.ts';
+import { invite } from './admin/commands/invite.ts';
+import { protect } from './admin/commands/protect.ts';
+import { reload } from './admin/commands/reload.ts';
+import { status } from './admin/commands/status.ts';
+import { unprotect } from './admin/commands/unprotect.ts';
+import { userAdd } from './admin/commands/user-add.ts';
+import { userList } from './admin/commands/user-list.ts';
+import { userRevoke } from './admin/commands/user-revoke.ts';
+import { run } from './run.ts';
+import { version } from './version.ts';
+
+/** The program. */
+export const program: Program = {
+  name: 'posternd',
+  version,
+  summary: 'hides services, and opens them for one person at a time',
+  description: [
+    'This host becomes a gate: its services are hidden from everybody, and a device that proves in one packet that it may come in gets one of them opened, for itself, for a short time.',
+    'All commands but `init`, `run` and `check` ask the running daemon, over a socket that is for root only.',
+  ],
+  options: [],
+  commands: [
+    ...[init, run, status, check, reload],
+    ...[userAdd, userList, userRevoke, invite],
+    ...[deviceList, deviceRevoke, grantList, grantEnd],
+    ...[protect, confirm, unprotect],
+  ],
+};
