@@ -1,13 +1,12 @@
 /** Proves that the rules of .dependency-cruiser.cjs see this repository and catch a planted import of each forbidden kind. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import process from 'node:process';
-import { after, before, test } from 'node:test';
+import { after, test } from 'node:test';
+import { Copy, ROOT } from './copy.ts';
 
-const ROOT = resolve(import.meta.dirname, '../..');
 const CRUISE = join(ROOT, 'node_modules/dependency-cruiser/bin/dependency-cruiser.mjs');
 
 interface Violation {
@@ -64,40 +63,21 @@ const PLANTS: readonly (readonly [rule: string, file: string, imported: string])
   ['no-unresolvable', 'client/src/planted-e.ts', './nowhere.ts'],
 ];
 
-let copy = '';
-
-before(() => {
-  copy = mkdtempSync(join(tmpdir(), 'postern-direction-'));
-  for (const name of ['package.json', 'tsconfig.json', '.dependency-cruiser.cjs'])
-    cpSync(join(ROOT, name), join(copy, name));
-  for (const name of readdirSync(join(ROOT, 'packages'))) {
-    for (const part of ['src', 'package.json'])
-      cpSync(join(ROOT, 'packages', name, part), join(copy, 'packages', name, part), { recursive: true });
-  }
-  // Packages from npm are this repository's; those of the workspaces are the copy's own.
-  mkdirSync(join(copy, 'node_modules/@postern'), { recursive: true });
-  for (const name of readdirSync(join(ROOT, 'node_modules'))) {
-    if (!['.bin', '@postern', 'postern', 'posternd'].includes(name))
-      symlinkSync(join(ROOT, 'node_modules', name), join(copy, 'node_modules', name));
-  }
-  for (const name of ['protocol', 'terminal', 'testkit'])
-    symlinkSync(join(copy, 'packages', name), join(copy, 'node_modules/@postern', name));
-});
-
-after(() => rmSync(copy, { recursive: true, force: true }));
+const copy = new Copy();
+after(() => copy[Symbol.dispose]());
 
 test('the rules pass on this repository, and they saw its modules and where these lead', () => {
-  const { modules, summary } = cruise(copy);
+  const { modules, summary } = cruise(copy.directory);
   assert.deepEqual(
     summary.violations.map(({ rule, from, to }) => `${rule.name}: ${from} -> ${to}`),
     [],
   );
-  const sources = execFileSync('find', [join(copy, 'packages'), '-name', '*.ts'], { encoding: 'utf8' })
+  const sources = execFileSync('find', [join(copy.directory, 'packages'), '-name', '*.ts'], { encoding: 'utf8' })
     .trim()
     .split('\n');
   const seen = new Set(modules.map(({ source }) => source));
   assert.deepEqual(
-    sources.map((path) => path.slice(copy.length + 1)).filter((path) => !seen.has(path)),
+    sources.map((path) => path.slice(copy.directory.length + 1)).filter((path) => !seen.has(path)),
     [],
     'not seen',
   );
@@ -107,14 +87,14 @@ test('the rules pass on this repository, and they saw its modules and where thes
 
 test('every planted import is caught by the rule that forbids it', () => {
   const append = (file: string, imported: string): void => {
-    const path = join(copy, 'packages', file);
+    const path = join(copy.directory, 'packages', file);
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, `import * as planted from '${imported}';\nexport const use: unknown = planted;\n`, {
       flag: 'a',
     });
   };
   for (const [, file, imported] of PLANTS) append(file, imported);
-  const { violations } = cruise(copy).summary;
+  const { violations } = cruise(copy.directory).summary;
   const caught = (rule: string, file: string): boolean =>
     violations.some((violation) => violation.rule.name === rule && violation.from === `packages/${file}`);
   // A rule about what can be reached reports the process that it starts from.
@@ -130,19 +110,17 @@ test('every planted import is caught by the rule that forbids it', () => {
     'not caught',
   );
   const rules = new Set(PLANTS.map(([rule]) => rule));
-  const { forbidden } = execRules();
+  const forbidden = execFileSync(
+    process.execPath,
+    ['-p', "require('./.dependency-cruiser.cjs').forbidden.map((rule) => rule.name).join()"],
+    { cwd: ROOT, encoding: 'utf8' },
+  );
   assert.deepEqual(
-    forbidden.filter((name) => !rules.has(name)),
+    forbidden
+      .trim()
+      .split(',')
+      .filter((name) => !rules.has(name)),
     [],
     'rules without a plant',
   );
 });
-
-function execRules(): { forbidden: string[] } {
-  const text = execFileSync(
-    process.execPath,
-    ['-p', `JSON.stringify(require('${ROOT}/.dependency-cruiser.cjs').forbidden.map((r) => r.name))`],
-    { encoding: 'utf8' },
-  );
-  return { forbidden: JSON.parse(text) as string[] };
-}
