@@ -59,9 +59,10 @@ test('a grant that is written is read back', () => {
       assert.ok(element);
       assert.equal(element.comment, comment);
       const read = readGrant(source.family, element);
-      assert.deepEqual(read?.endpoint, endpoint);
-      assert.equal(read?.source.prefix, source.prefix);
-      assert.deepEqual(grantKey(read?.source ?? source, endpoint), key);
+      assert.ok(read);
+      assert.deepEqual(read.endpoint, endpoint);
+      assert.equal(read.source.prefix, source.prefix);
+      assert.deepEqual(grantKey(read.source, endpoint), key);
       assert.deepEqual(endpointAt(endpointKey(endpoint), 0), endpoint);
     }),
     { numRuns: 100 },

@@ -11,7 +11,7 @@ export function tcpSegment(from: number, to: number, flags: string, sequence = 1
   bytes.writeUInt16BE(to, 2);
   bytes.writeUInt32BE(sequence, 4);
   bytes[12] = 5 << 4;
-  bytes[13] = [...flags].reduce((sum, flag) => sum | (FLAGS[flag] ?? 0), 0);
+  bytes[13] = Array.from(flags).reduce((sum, flag) => sum | (FLAGS[flag] ?? 0), 0);
   bytes.writeUInt16BE(65_000, 14);
   return bytes;
 }

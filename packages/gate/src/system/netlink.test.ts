@@ -39,8 +39,9 @@ test('attributes that are written are read back, padded to four bytes, nested as
       assert.equal(bytes.length % 4, 0);
       const [outer, ...more] = attributes(bytes, 20, bytes.length);
       assert.equal(more.length, 0);
-      assert.equal(outer?.type, 7);
-      const inner = attributes(bytes, outer?.start ?? 0, outer?.end ?? 0);
+      assert.ok(outer);
+      assert.equal(outer.type, 7);
+      const inner = attributes(bytes, outer.start, outer.end);
       assert.deepEqual(
         inner.map(({ type, start, end }) => [type, Uint8Array.from(bytes.subarray(start, end))]),
         all,
