@@ -1,6 +1,6 @@
 /**
  * The port behind which every firewall backend stands: pure types. A backend only takes away: it drops ungranted new connections
- * to protected endpoints and leaves all else to the host's own rules. Every backend passes `firewall/contract.ts`.
+ * to protected endpoints and leaves all else to the host's own rules. Every backend passes `firewall/contract.fixture.ts`.
  */
 import type { Seconds } from '@postern/protocol';
 
@@ -32,7 +32,7 @@ export const ONCE_SECONDS = 86_400;
  * - `arm`: source may start one connection to endpoint within `seconds`, in place `slot`; a place that is armed is `taken`.
  * - `rearm`: changes the time of an armed place; a place that was used or ran out is `missing`.
  * - `disarm`: takes that away; nothing there is no error.
- * A prefix source can be `set` but not armed.
+ * A prefix source can be `set` but not armed. A number that is out of range is thrown as RangeError.
  */
 export type Change =
   | {
@@ -53,7 +53,10 @@ export type Change =
     }
   | { readonly kind: 'disarm'; readonly source: Source; readonly endpoint: Endpoint; readonly slot: number };
 
-/** What became of a batch: all of it, or nothing. `error` names the system's error (an errno name) for the log. */
+/**
+ * What became of a batch: all of it, or nothing. `full`: the firewall holds no more. `gone`: what `install` made is not there any more.
+ * `error` names the system's error (an errno name) for the log.
+ */
 export type Applied =
   | { readonly ok: true }
   | { readonly ok: false; readonly reason: 'taken' | 'missing' | 'full' | 'gone' }
@@ -107,9 +110,9 @@ export interface Firewall extends Disposable {
   unprotect(endpoints: readonly Endpoint[]): Applied;
   /** Admits live connections for `seconds`. */
   seed(flows: readonly Flow[], seconds: Seconds): Applied;
-  /** What the kernel holds now. */
+  /** What the kernel holds now; nothing when nothing is installed. Throws when the system does not answer. */
   list(): { readonly openings: readonly Opening[]; readonly protections: readonly Protection[] };
-  /** Packets to the knock port that the ruleset dropped or passed since installation, strangers' and devices'. */
+  /** Packets to the knock port that the ruleset dropped or passed since installation, strangers' and devices'; 0 without one. */
   knocks(): number;
   /** Takes tables and rules away wholly: afterwards the host is as before `install`. */
   remove(): void;
