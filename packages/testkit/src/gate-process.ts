@@ -10,10 +10,10 @@ import type { Namespace } from './namespace.ts';
 const ROOT = resolve(import.meta.dirname, '../../..');
 
 /** Program and leading arguments of `posternd` and `postern` from this checkout. */
-export const PROGRAMS = {
+export const PROGRAMS: Readonly<Record<'posternd' | 'postern', readonly [string, string, string]>> = {
   posternd: [process.execPath, '--conditions=source', join(ROOT, 'packages/gate/src/main.ts')],
   postern: [process.execPath, '--conditions=source', join(ROOT, 'packages/client/src/main.ts')],
-} as const;
+};
 
 /** What a program printed and how it ended. */
 export interface Ran {

@@ -129,6 +129,9 @@ export class Household implements AsyncDisposable {
       ] as const;
       this.#stack.use(await BadWire.join(ends[0], ends[1], wire));
     }
+    // The device's system shall not take the stranger's address for its own.
+    const device = /^\d+: (v\w+)/m.exec(this.world.run('ip', ['-o', 'link', 'show', 'type', 'veth']))?.[1] ?? '';
+    this.world.run('ip', ['address', 'change', `${STRANGER[6]}/64`, 'dev', device, 'preferred_lft', '0']);
   }
 
   #init({ services, gate }: HouseholdOptions): void {

@@ -1,9 +1,10 @@
 /** A recorder of one network device in a namespace: what a person on the wire sees. The recording process is `recorder-process.ts`. */
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import process from 'node:process';
-import { createInterface } from 'node:readline';
 import type { Namespace } from './namespace.ts';
 
 /** One packet as it was on the wire, from its IP header on. */
@@ -18,32 +19,41 @@ export interface Recorded {
 
 /** Records IP packets of `device` until it is disposed. Neighbour discovery and ARP are not recorded: they are the link's own. */
 export class Recorder implements AsyncDisposable {
-  readonly packets: Recorded[] = [];
+  readonly #packets: Recorded[] = [];
   readonly #process: ChildProcess;
+  readonly #file: string;
+  #read = 0;
 
-  private constructor(child: ChildProcess) {
+  private constructor(child: ChildProcess, file: string) {
     this.#process = child;
+    this.#file = file;
   }
 
   /** Resolves when recording has begun. */
   static async start(namespace: Namespace, device: string): Promise<Recorder> {
-    const child = namespace.spawn(
-      process.execPath,
-      [...process.execArgv, join(import.meta.dirname, 'recorder-process.ts'), device],
-      { stdio: ['pipe', 'pipe', 'inherit'] },
-    );
-    const self = new Recorder(child);
-    if (child.stdout === null) throw new Error('the recorder has no output');
-    const ready = Promise.withResolvers<undefined>();
-    child.once('exit', (code) => {
-      ready.reject(new Error(`the recorder ended with ${String(code)}`));
-    });
-    createInterface({ input: child.stdout }).on('line', (line) => {
-      if (line === 'ready') ready.resolve(undefined);
-      else self.#add(line);
-    });
-    await ready.promise;
+    // A file takes what a pipe would not while this process waits for something else.
+    const directory = mkdtempSync(join(tmpdir(), 'postern-recorder-'));
+    const file = join(directory, 'packets');
+    const out = openSync(file, 'w');
+    const script = join(import.meta.dirname, 'recorder-process.ts');
+    const child = namespace.spawn(process.execPath, ['--conditions=source', script, device], { stdio: ['ignore', out, 'inherit'] });
+    closeSync(out);
+    const self = new Recorder(child, file);
+    while (!readFileSync(file, 'latin1').startsWith('ready\n')) {
+      if (child.exitCode !== null) throw new Error(`the recorder ended with ${String(child.exitCode)}`);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    self.#read = 'ready\n'.length;
     return self;
+  }
+
+  /** What was recorded so far, in order. */
+  get packets(): readonly Recorded[] {
+    const text = readFileSync(this.#file, 'latin1');
+    const whole = text.lastIndexOf('\n') + 1;
+    for (const line of text.slice(this.#read, whole).split('\n')) if (line !== '') this.#add(line);
+    this.#read = Math.max(this.#read, whole);
+    return this.#packets;
   }
 
   /** UDP payloads that were recorded, in order. */
@@ -68,7 +78,7 @@ export class Recorder implements AsyncDisposable {
 
   #add(line: string): void {
     const [direction, family, protocol, hex] = line.split(' ');
-    this.packets.push({
+    this.#packets.push({
       direction: direction === 'out' ? 'out' : 'in',
       family: family === '4' ? 4 : 6,
       protocol: Number(protocol),
@@ -77,8 +87,10 @@ export class Recorder implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
-    this.#process.kill('SIGTERM');
-    await once(this.#process, 'exit');
+    if (this.#process.exitCode === null && this.#process.signalCode === null) {
+      this.#process.kill('SIGTERM');
+      await once(this.#process, 'exit');
+    }
+    rmSync(dirname(this.#file), { recursive: true, force: true });
   }
 }
