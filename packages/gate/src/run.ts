@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { Command } from '@postern/terminal';
 import { CONFIG, configFile } from './admin/options.ts';
 import { version } from './version.ts';
@@ -20,6 +21,6 @@ export const run: Command = {
   ],
   run: async (parsed) => {
     const { runMonitor } = await import('./monitor/main.ts');
-    return runMonitor({ configFile: configFile(parsed), version });
+    return runMonitor({ configFile: resolve(configFile(parsed)), version });
   },
 };

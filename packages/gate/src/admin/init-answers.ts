@@ -34,9 +34,12 @@ export function wrongName(name: string): string | undefined {
   return isUserName(name) ? undefined : 'a name is 1 to 64 letters, digits, dots, underscores or hyphens';
 }
 
-/** Addresses, apart by commas or blanks. */
+/** Addresses, apart by commas. */
 export function splitAddresses(text: string): string[] {
-  return text.split(/[\s,]+/).filter((word) => word !== '');
+  return text
+    .split(',')
+    .map((word) => word.trim())
+    .filter((word) => word !== '');
 }
 
 /** Why a list of addresses cannot be a gate's, if so. */
