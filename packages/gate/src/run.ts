@@ -15,8 +15,8 @@ export const run: Command = {
   examples: [
     { line: 'posternd run', does: 'runs with /etc/postern/posternd.toml' },
     {
-      line: 'posternd run --config /srv/gate/posternd.toml',
-      does: 'runs another gate; it needs a socket and state of its own',
+      line: 'posternd run --config /srv/postern/posternd.toml',
+      does: 'runs with another configuration',
     },
   ],
   run: async (parsed) => {

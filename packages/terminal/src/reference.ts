@@ -1,32 +1,32 @@
 import type { Argument, Command, Option, Program } from './command.ts';
 import { usage } from './help.ts';
 
-/** Text of a table's cell or a paragraph; what is written in backquotes stays code. */
+/** Text of a paragraph or an item; what is written in backquotes stays code. */
 function prose(text: string): string {
   return text
     .split('`')
-    .map((part, i) => (i % 2 === 1 ? part : part.replaceAll(/[\\*_<>|]/g, '\\$&')))
+    .map((part, i) => (i % 2 === 1 ? part : part.replaceAll(/[\\*_<>]/g, '\\$&')))
     .join('`');
 }
 
-function optionRow(option: Option): string {
+function optionItem(option: Option): string {
   const value = option.value === undefined ? '' : ` ${option.value}`;
   const short = option.short === undefined ? '' : `\`-${option.short}\`, `;
   const many = option.multiple === true ? ' (may be given several times)' : '';
-  return `| ${short}\`--${option.name}${value}\` | ${prose(option.help)}${many} |`;
+  return `- ${short}\`--${option.name}${value}\`: ${prose(option.help)}${many}`;
 }
 
-function argumentRow(argument: Argument): string {
+function argumentItem(argument: Argument): string {
   const optional = argument.optional === true ? ' (optional)' : '';
-  return `| \`${argument.name.toUpperCase()}\`${optional} | ${prose(argument.help)} |`;
+  return `- \`${argument.name.toUpperCase()}\`${optional}: ${prose(argument.help)}`;
 }
 
 function commandReference(program: Program, command: Command): string[] {
   const lines = [`### ${program.name} ${command.name}`, '', `${capitalized(prose(command.summary))}.`, ''];
   lines.push('```', usage(program, command), '```', '');
   for (const paragraph of command.description ?? []) lines.push(prose(paragraph), '');
-  const rows = [...(command.arguments ?? []).map(argumentRow), ...(command.options ?? []).map(optionRow)];
-  if (rows.length > 0) lines.push('| argument or option | |', '|---|---|', ...rows, '');
+  const items = [...(command.arguments ?? []).map(argumentItem), ...(command.options ?? []).map(optionItem)];
+  if (items.length > 0) lines.push(...items, '');
   lines.push('```', ...command.examples.flatMap(({ line, does }) => [`# ${does}`, line]), '```', '');
   return lines;
 }
@@ -40,7 +40,7 @@ export function programReference(program: Program): string {
   const lines = [`## ${program.name}`, '', `${capitalized(prose(program.summary))}.`, ''];
   for (const paragraph of program.description) lines.push(prose(paragraph), '');
   if (program.options.length > 0) {
-    lines.push('Options of every command:', '', '| option | |', '|---|---|', ...program.options.map(optionRow), '');
+    lines.push('Options of every command:', '', ...program.options.map(optionItem), '');
   }
   for (const command of program.commands) {
     if (command.hidden !== true) lines.push(...commandReference(program, command));

@@ -149,7 +149,7 @@ const HOSTS: readonly (readonly [name: string, facts: Partial<HostFacts>, expect
   ['a configuration that its group can change', file(0o620), ['error configuration-writable']],
   ['a configuration that everybody can change', file(0o602), ['error configuration-writable']],
   ["somebody else's configuration", file(0o600, 1000), ['error configuration-writable']],
-  ['a bad key file', { key: { message: 'x', hint: 'chmod 600 x' } }, ['error gate-key']],
+  ['a bad key file', { key: { message: 'the key is open', hint: 'chmod 600 x' } }, ['error gate-key']],
   ['no sentry user', { sentryUser: undefined }, ['error sentry-user-missing']],
   ['a sentry user with id 0', { sentryUser: { name: 'toor', uid: 0, gid: 0 } }, ['error sentry-user-root']],
   ['no setpriv', { setpriv: false }, ['error setpriv-missing']],

@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { loadConfiguration } from './load.ts';
+import { gateFileKeys, userFileKeys } from './schema.ts';
+import { makePlace } from './testing.ts';
+
+const PAGE = readFileSync(join(import.meta.dirname, '../../../../docs/reference/configuration.md'), 'utf8');
+
+/** The keys that the tables of one section list. */
+function listed(heading: string): Set<string> {
+  const from = PAGE.indexOf(`\n${heading}\n`);
+  assert.notEqual(from, -1, heading);
+  const section = PAGE.slice(from + 1, PAGE.indexOf('\n#', from + heading.length));
+  return new Set([...section.matchAll(/^\| `([a-z0-9_]+)`/gm)].map(([, key = '']) => key));
+}
+
+test('the page lists every key, and no other', () => {
+  assert.deepEqual(listed('### `[gate]`'), new Set(gateFileKeys(['gate'])));
+  assert.deepEqual(listed('### `[services.NAME]`'), new Set(gateFileKeys(['services', 'x'])));
+  const users = new Set([...userFileKeys([]), ...userFileKeys(['devices', 0])].filter((key) => key !== 'devices'));
+  assert.deepEqual(listed('## users.d/NAME.toml'), users);
+});
+
+test('the examples of the page are a configuration', () => {
+  const [gate = '', user = ''] = [...PAGE.matchAll(/```toml\n([^`]*)```/g)].map(([, text = '']) => text);
+  using place = makePlace({ 'posternd.toml': gate, 'users.d/ada.toml': user });
+  const { services, users } = loadConfiguration(place.path('posternd.toml'));
+  assert.deepEqual([services.length, users[0]?.devices.length], [2, 1]);
+});
