@@ -28,25 +28,35 @@ export async function inviteFromInput(prompt: (line: string) => void): Promise<s
     }
     return text;
   }
-  prompt('paste the invite and press Enter (it is not shown; Ctrl-C gives up):');
   // Raw mode: a terminal's own line editing cuts lines at 4,096 bytes and would show them.
   stdin.setRawMode(true).setEncoding('utf8');
+  prompt('paste the invite and press Enter (it is not shown; Ctrl-C gives up):');
   try {
-    return await pasted(stdin);
+    return await readPaste(stdin);
   } finally {
     stdin.setRawMode(false).pause();
   }
 }
 
-/** Ends with the line feed that makes it a whole invite, with an empty line, or with Ctrl-D. */
-function pasted(stdin: NodeJS.ReadStream): Promise<string> {
+/** How long nothing may follow a line's end that ends the input, in milliseconds: by whether it is a whole invite. */
+const QUIET_WHOLE_MS = 100;
+const QUIET_MS = 1_000;
+
+/**
+ * Ends with a line's end after which nothing more comes, or with Ctrl-D: long lines are pasted in pieces, and with line ends within. What is
+ * left of a paste must not reach the shell.
+ */
+export function readPaste(stdin: Pick<NodeJS.EventEmitter, 'on' | 'off'>): Promise<string> {
   return new Promise((resolve, reject) => {
     let text = '';
+    let timer: NodeJS.Timeout | undefined;
     const end = (settle: () => void): void => {
+      clearTimeout(timer);
       stdin.off('data', take);
       settle();
     };
     const take = (chunk: string): void => {
+      clearTimeout(timer);
       for (const character of chunk) {
         if (character === '\x03') {
           end(() => {
@@ -54,21 +64,19 @@ function pasted(stdin: NodeJS.ReadStream): Promise<string> {
           });
           return;
         }
-        const newline = character === '\r' || character === '\n';
-        const empty = newline && /(^|\s)$/.test(text);
-        if (character === '\x04' || empty || (newline && isWhole(text)) || text.length > TEXT_MAX) {
-          end(() => {
-            resolve(text);
-          });
-          return;
-        }
         text = character === '\x7f' || character === '\b' ? text.slice(0, -1) : text + character;
       }
+      if (text.length <= TEXT_MAX && !/[\r\n\x04]$/.test(text)) return;
+      const typed = text.replaceAll('\x04', '');
+      timer = setTimeout(
+        () => {
+          end(() => {
+            resolve(typed);
+          });
+        },
+        decodeInvite(typed).ok ? QUIET_WHOLE_MS : QUIET_MS,
+      );
     };
     stdin.on('data', take);
   });
-}
-
-function isWhole(text: string): boolean {
-  return decodeInvite(text).ok;
 }

@@ -64,23 +64,31 @@ export function tell(
     return error?.exitCode ?? EXIT.ok;
   }
   if (error !== undefined) throw error;
-  for (const { outcome } of granted) tellGranted(host, ask, outcome, typed, out, io);
+  tellGranted(
+    host,
+    ask,
+    granted.map(({ outcome }) => outcome),
+    typed,
+    out,
+    io,
+  );
   return EXIT.ok;
 }
 
-/** Tells one success, and on standard error what was put right on the way. */
+/** Tells successes, and on standard error what was put right on the way. */
 export function tellGranted(
   host: Host,
   ask: Ask,
-  answer: Answer,
+  answers: readonly Answer[],
   typed: Typed,
   out: (line: string) => void,
   io: Io,
 ): void {
-  if (!typed.flags.has('quiet')) out(successLine(host, ask, answer));
-  const lines = remarks(host, answer);
-  if (!typed.flags.has('quiet') || answer.unsaved !== undefined)
-    for (const line of lines) io.err(`postern: note: ${line}`);
+  const quiet = typed.flags.has('quiet');
+  if (!quiet) for (const answer of answers) out(successLine(host, ask, answer));
+  const told = answers.filter(({ unsaved }) => !quiet || unsaved !== undefined);
+  // Two families learn the same.
+  for (const line of new Set(told.flatMap((answer) => remarks(host, answer)))) io.err(`postern: note: ${line}`);
 }
 
 /** As `runProgram` shows errors with `--json`. */

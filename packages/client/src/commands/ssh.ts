@@ -40,7 +40,7 @@ export async function runPosternSsh(parsed: Parsed, io: Io): Promise<number> {
   tellGranted(
     host,
     ask,
-    granted.outcome,
+    [granted.outcome],
     typed,
     (text) => {
       io.err(`postern: ${text}`);
