@@ -10,7 +10,11 @@ import { completeChecksum } from './checksum.ts';
 
 const libc = koffi.load('libc.so.6');
 const socket = libc.func('int socket(int, int, int)') as (domain: number, type: number, protocol: number) => number;
-const bind = libc.func('int bind(int, const void *, uint32_t)') as (fd: number, address: Uint8Array, size: number) => number;
+const bind = libc.func('int bind(int, const void *, uint32_t)') as (
+  fd: number,
+  address: Uint8Array,
+  size: number,
+) => number;
 const setsockopt = libc.func('int setsockopt(int, int, int, const void *, uint32_t)') as (
   fd: number,
   level: number,
@@ -18,9 +22,23 @@ const setsockopt = libc.func('int setsockopt(int, int, int, const void *, uint32
   value: Uint8Array,
   size: number,
 ) => number;
-const recv = libc.func('long recv(int, void *, size_t, int)') as (fd: number, into: Uint8Array, size: number, flags: number) => number;
-const send = libc.func('long send(int, const void *, size_t, int)') as (fd: number, data: Uint8Array, size: number, flags: number) => number;
-const poll = libc.func('int poll(void *, unsigned long, int)') as (fds: Uint8Array, count: number, timeout: number) => number;
+const recv = libc.func('long recv(int, void *, size_t, int)') as (
+  fd: number,
+  into: Uint8Array,
+  size: number,
+  flags: number,
+) => number;
+const send = libc.func('long send(int, const void *, size_t, int)') as (
+  fd: number,
+  data: Uint8Array,
+  size: number,
+  flags: number,
+) => number;
+const poll = libc.func('int poll(void *, unsigned long, int)') as (
+  fds: Uint8Array,
+  count: number,
+  timeout: number,
+) => number;
 const indexOf = libc.func('uint32_t if_nametoindex(const char *)') as (name: string) => number;
 
 function open(device: string): number {
@@ -64,7 +82,7 @@ for (;;) {
   if (view.getInt16(22, true) !== 0) process.exit(0);
   ends.forEach((fd, side) => {
     for (let size = recv(fd, buffer, buffer.length, 0x40); size > 0; size = recv(fd, buffer, buffer.length, 0x40)) {
-      const frame = buffer.slice(0, Number(size));
+      const frame = buffer.slice(0, size);
       // losing ARP or neighbour discovery would test the link, not us
       const link = frame[12] === 0x08 && frame[13] === 0x06;
       const discovery = frame[12] === 0x86 && frame[13] === 0xdd && frame[20] === 58;

@@ -7,7 +7,13 @@ import { Namespace, namespacesAvailable } from './namespace.ts';
 
 const skip = namespacesAvailable() || process.env['CI'] === 'true' ? false : 'needs root';
 
-async function echoes(here: Namespace, there: Namespace, family: 4 | 6, count: number, wait: number): Promise<number[]> {
+async function echoes(
+  here: Namespace,
+  there: Namespace,
+  family: 4 | 6,
+  count: number,
+  wait: number,
+): Promise<number[]> {
   const type = family === 4 ? 'udp4' : 'udp6';
   const address = family === 4 ? '10.78.0.1' : 'fd78::1';
   const server = createSocket(type);
@@ -39,18 +45,22 @@ async function echoes(here: Namespace, there: Namespace, family: 4 | 6, count: n
 }
 
 for (const family of [4, 6] as const) {
-  test(`a bad wire delays, loses and doubles packets of IPv${String(family)}, and their checksums are right`, { skip }, async () => {
-    using here = new Namespace('here');
-    using there = new Namespace('there');
-    const ends = [
-      { namespace: here, addresses: ['10.78.0.1/24', 'fd78::1/64'] },
-      { namespace: there, addresses: ['10.78.0.2/24', 'fd78::2/64'] },
-    ] as const;
-    await using wire = await BadWire.join(ends[0], ends[1], { delay: 50, jitter: 20, loss: 0.3, duplicate: 0.1 });
-    assert.ok(wire);
-    const times = await echoes(here, there, family, 400, 1000);
-    // 400 · (0.7 · 1.1)² = 237; the bounds are seven standard deviations wide
-    assert.ok(times.length > 150 && times.length < 330, `${String(times.length)} echoes of 400`);
-    assert.ok(Math.min(...times) >= 100, `the fastest took ${String(Math.min(...times))} ms`);
-  });
+  test(
+    `a bad wire delays, loses and doubles packets of IPv${String(family)}, and their checksums are right`,
+    { skip },
+    async () => {
+      using here = new Namespace('here');
+      using there = new Namespace('there');
+      const ends = [
+        { namespace: here, addresses: ['10.78.0.1/24', 'fd78::1/64'] },
+        { namespace: there, addresses: ['10.78.0.2/24', 'fd78::2/64'] },
+      ] as const;
+      await using wire = await BadWire.join(ends[0], ends[1], { delay: 50, jitter: 20, loss: 0.3, duplicate: 0.1 });
+      assert.ok(wire);
+      const times = await echoes(here, there, family, 400, 1000);
+      // 400 · (0.7 · 1.1)² = 237; the bounds are seven standard deviations wide
+      assert.ok(times.length > 150 && times.length < 330, `${String(times.length)} echoes of 400`);
+      assert.ok(Math.min(...times) >= 100, `the fastest took ${String(Math.min(...times))} ms`);
+    },
+  );
 }

@@ -38,7 +38,13 @@ export class BadWire implements AsyncDisposable {
     const b = middle.connect(there.namespace, [], there.addresses);
     const child = middle.spawn(
       process.execPath,
-      ['--conditions=source', join(import.meta.dirname, 'bad-wire-process.ts'), a.here, b.here, JSON.stringify(options)],
+      [
+        '--conditions=source',
+        join(import.meta.dirname, 'bad-wire-process.ts'),
+        a.here,
+        b.here,
+        JSON.stringify(options),
+      ],
       { stdio: ['pipe', 'pipe', 'inherit'] },
     );
     const self = new BadWire(middle, child);

@@ -133,7 +133,11 @@ export class GateFiles implements AsyncDisposable {
     const total = { user: 0, system: 0 };
     for (const pid of [this.pid, ...this.sentryPids()]) {
       // fields 14 and 15 of proc_pid_stat(5), in ticks of 10 ms; the name before them may hold anything but a last ")"
-      const fields = readFileSync(`/proc/${String(pid)}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
+      const fields =
+        readFileSync(`/proc/${String(pid)}/stat`, 'utf8')
+          .split(') ')
+          .at(-1)
+          ?.split(' ') ?? [];
       total.user += Number(fields[11]) / 100;
       total.system += Number(fields[12]) / 100;
     }
@@ -145,4 +149,3 @@ export class GateFiles implements AsyncDisposable {
     if (existsSync(this.directory)) rmSync(this.directory, { recursive: true, force: true });
   }
 }
-

@@ -19,7 +19,8 @@ export async function inNamespace<T>(namespace: Namespace, code: () => Promise<T
   const there = openSync(`/run/netns/${namespace.name}`, 'r');
   inside = true;
   try {
-    if (setns(there, CLONE_NEWNET) !== 0) throw new Error(`cannot enter ${namespace.name}: errno ${String(koffi.errno())}`);
+    if (setns(there, CLONE_NEWNET) !== 0)
+      throw new Error(`cannot enter ${namespace.name}: errno ${String(koffi.errno())}`);
     return await code();
   } finally {
     setns(own, CLONE_NEWNET);

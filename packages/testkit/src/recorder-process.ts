@@ -5,7 +5,11 @@ import process from 'node:process';
 
 const libc = koffi.load('libc.so.6');
 const socket = libc.func('int socket(int, int, int)') as (domain: number, type: number, protocol: number) => number;
-const bind = libc.func('int bind(int, const void *, uint32_t)') as (fd: number, address: Uint8Array, size: number) => number;
+const bind = libc.func('int bind(int, const void *, uint32_t)') as (
+  fd: number,
+  address: Uint8Array,
+  size: number,
+) => number;
 const recvfrom = libc.func('long recvfrom(int, void *, size_t, int, void *, void *)') as (
   fd: number,
   into: Uint8Array,
@@ -41,7 +45,7 @@ const from = Buffer.alloc(20);
 const fromSize = Buffer.alloc(4);
 for (;;) {
   fromSize.writeUInt32LE(20);
-  const length = Number(recvfrom(fd, packet, packet.length, 0, from, fromSize));
+  const length = recvfrom(fd, packet, packet.length, 0, from, fromSize);
   if (length <= 0) continue;
   const type = from.readUInt16BE(2);
   if (type !== 0x0800 && type !== 0x86dd) continue;
@@ -49,7 +53,8 @@ for (;;) {
   const protocol = packet[family === 4 ? 9 : 6] ?? 0;
   const icmpType = packet[40] ?? 0;
   // neighbour discovery, router discovery and MLD belong to the link
-  if (family === 6 && (protocol === 0 || (protocol === 58 && icmpType >= 130 && icmpType <= 143 && icmpType !== 138))) continue;
+  if (family === 6 && (protocol === 0 || (protocol === 58 && icmpType >= 130 && icmpType <= 143 && icmpType !== 138)))
+    continue;
   const direction = from[10] === PACKET_OUTGOING ? 'out' : 'in';
   writeSync(1, `${direction} ${String(family)} ${String(protocol)} ${packet.subarray(0, length).toString('hex')}\n`);
 }

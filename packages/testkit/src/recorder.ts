@@ -36,7 +36,9 @@ export class Recorder implements AsyncDisposable {
     const file = join(directory, 'packets');
     const out = openSync(file, 'w');
     const script = join(import.meta.dirname, 'recorder-process.ts');
-    const child = namespace.spawn(process.execPath, ['--conditions=source', script, device], { stdio: ['ignore', out, 'inherit'] });
+    const child = namespace.spawn(process.execPath, ['--conditions=source', script, device], {
+      stdio: ['ignore', out, 'inherit'],
+    });
     closeSync(out);
     const self = new Recorder(child, file);
     while (!readFileSync(file, 'latin1').startsWith('ready\n')) {
@@ -70,7 +72,7 @@ export class Recorder implements AsyncDisposable {
 
   /** Waits until what is on the wire now was recorded. */
   async settle(milliseconds = 100): Promise<void> {
-    for (let before = -1; before !== this.packets.length; ) {
+    for (let before = -1; before !== this.packets.length;) {
       before = this.packets.length;
       await new Promise((resolve) => setTimeout(resolve, milliseconds));
     }

@@ -36,12 +36,16 @@ export class Sshd implements AsyncDisposable {
     const directory = mkdtempSync(join(tmpdir(), 'postern-sshd-'));
     chmodSync(directory, 0o755);
     const at = (name: string): string => join(directory, name);
-    for (const name of ['host', 'client']) execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', at(name), '-C', 'throw-away']);
+    for (const name of ['host', 'client'])
+      execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', at(name), '-C', 'throw-away']);
     const authorized = at('authorized_keys');
     writeFileSync(authorized, readFileSync(at('client.pub')));
     // The unpacked package made no user for privilege separation; this one exists only in sshd's own mount namespace.
     const passwd = readFileSync('/etc/passwd', 'utf8');
-    writeFileSync(at('passwd'), /^sshd:/m.test(passwd) ? passwd : `${passwd}sshd:x:65533:65534::/run/sshd:/usr/sbin/nologin\n`);
+    writeFileSync(
+      at('passwd'),
+      /^sshd:/m.test(passwd) ? passwd : `${passwd}sshd:x:65533:65534::/run/sshd:/usr/sbin/nologin\n`,
+    );
     writeFileSync(
       at('sshd_config'),
       [
@@ -58,8 +62,7 @@ export class Sshd implements AsyncDisposable {
         'PrintMotd no',
         'PrintLastLog no',
         '',
-      ]
-        .join('\n'),
+      ].join('\n'),
     );
     const shell = `mount --bind ${at('passwd')} /etc/passwd && mount -t tmpfs tmpfs /run && mkdir -m 755 /run/sshd && exec ${sshdProgram()} -D -e -f ${at('sshd_config')}`;
     const child = namespace.spawn('unshare', ['--mount', '--propagation', 'private', 'sh', '-c', shell], {

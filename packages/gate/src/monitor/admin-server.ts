@@ -59,7 +59,11 @@ export class AdminServer implements AsyncDisposable {
     });
     await new Promise<void>((resolve, reject) => {
       server.once('error', (error) => {
-        reject(new PersonError(`cannot listen on ${path}: ${error.message}`, { hint: 'is its directory writable for root?' }));
+        reject(
+          new PersonError(`cannot listen on ${path}: ${error.message}`, {
+            hint: 'is its directory writable for root?',
+          }),
+        );
       });
       server.listen(path, () => {
         resolve();
@@ -113,7 +117,11 @@ export class AdminServer implements AsyncDisposable {
   }
 }
 
-async function dispatch(request: AdminRequest, handlers: AdminHandlers, progress: (text: string) => void): Promise<unknown> {
+async function dispatch(
+  request: AdminRequest,
+  handlers: AdminHandlers,
+  progress: (text: string) => void,
+): Promise<unknown> {
   // parseRequest pairs each command with its own arguments; TypeScript cannot follow an index by a union
   const handler = handlers[request.command] as (args: unknown, progress: (text: string) => void) => unknown;
   return await handler(request.arguments, progress);
@@ -127,6 +135,9 @@ async function answer(line: string, handlers: AdminHandlers, progress: (text: st
       return { ok: false, error: { message: error.message, hint: error.hint, exitCode: error.exitCode } };
     }
     const message = error instanceof Error ? error.message : String(error);
-    return { ok: false, error: { message: `internal error: ${message}`, hint: 'this is a bug in posternd', exitCode: EXIT.failed } };
+    return {
+      ok: false,
+      error: { message: `internal error: ${message}`, hint: 'this is a bug in posternd', exitCode: EXIT.failed },
+    };
   }
 }

@@ -46,34 +46,51 @@ function named<T extends { readonly name: string }>(what: string, all: readonly 
   const names = all.map((candidate) => candidate.name);
   const near = nearest(name, names);
   const hint =
-    near !== undefined ? `did you mean ${near}?` : names.length === 0 ? `there is no ${what} yet` : `there are: ${names.slice(0, 20).join(', ')}`;
+    near !== undefined
+      ? `did you mean ${near}?`
+      : names.length === 0
+        ? `there is no ${what} yet`
+        : `there are: ${names.slice(0, 20).join(', ')}`;
   throw new PersonError(`there is no ${what} ${JSON.stringify(name)}`, { hint });
 }
 
 function byPrefix<T extends { readonly id: string }>(what: string, all: Iterable<T>, prefix: string): T {
   const found = [...all].filter((candidate) => candidate.id.startsWith(prefix));
   const [only] = found;
-  if (only === undefined) throw new PersonError(`there is no ${what} ${prefix}`, { hint: `\`posternd ${what} list\` shows them` });
-  if (found.length > 1) throw new PersonError(`${String(found.length)} ${what}s begin with ${prefix}`, { hint: 'give more digits' });
+  if (only === undefined)
+    throw new PersonError(`there is no ${what} ${prefix}`, { hint: `\`posternd ${what} list\` shows them` });
+  if (found.length > 1)
+    throw new PersonError(`${String(found.length)} ${what}s begin with ${prefix}`, { hint: 'give more digits' });
   return only;
 }
 
 /** One page of entries in the order of `key`. */
-function page<T>(all: readonly T[], key: (entry: T) => string, after: string | undefined): { entries: T[] } & PageValue {
-  const sorted = [...all].sort((a, b) => (key(a) < key(b) ? -1 : 1)).filter((entry) => after === undefined || key(entry) > after);
+function page<T>(
+  all: readonly T[],
+  key: (entry: T) => string,
+  after: string | undefined,
+): { entries: T[] } & PageValue {
+  const sorted = [...all]
+    .sort((a, b) => (key(a) < key(b) ? -1 : 1))
+    .filter((entry) => after === undefined || key(entry) > after);
   const entries = sorted.slice(0, PAGE);
   const last = entries.at(-1);
   return sorted.length > PAGE && last !== undefined ? { entries, next: key(last) } : { entries };
 }
 
 /** The admin commands over a running gate. */
-export function administration(gate: Gate, sentry: SentryProcess, facts: { version: string; started: UnixMicros }): AdminHandlers {
+export function administration(
+  gate: Gate,
+  sentry: SentryProcess,
+  facts: { version: string; started: UnixMicros },
+): AdminHandlers {
   const services = (): readonly Service[] => gate.configuration.services;
   const users = (): readonly User[] => gate.configuration.users;
   const members = (): Member[] => [...gate.directory.members()];
 
   const invite = (user: User, hours: number): InviteValue => {
-    if (user.revoked !== undefined) throw new PersonError(`${user.name} is revoked`, { hint: `remove \`revoked\` from ${user.file} first` });
+    if (user.revoked !== undefined)
+      throw new PersonError(`${user.name} is revoked`, { hint: `remove \`revoked\` from ${user.file} first` });
     const { configuration, secrets, store, statics } = gate;
     if (configuration.addresses.length === 0) {
       throw new PersonError('the configuration names no address that a client could knock at', {
@@ -108,10 +125,21 @@ export function administration(gate: Gate, sentry: SentryProcess, facts: { versi
       expires,
       usedBy: undefined,
     });
-    return { user: user.name, invite: text, expires: iso(expires), services: [...user.services], addresses: [...configuration.addresses] };
+    return {
+      user: user.name,
+      invite: text,
+      expires: iso(expires),
+      services: [...user.services],
+      addresses: [...configuration.addresses],
+    };
   };
 
-  const revoked = (user: string, devices: readonly DeviceId[], before: readonly Grant[], invites: number): RevokedValue => {
+  const revoked = (
+    user: string,
+    devices: readonly DeviceId[],
+    before: readonly Grant[],
+    invites: number,
+  ): RevokedValue => {
     gate.reread();
     const after = new Set(gate.grants.live(gate.clock()).map((grant) => grant.id));
     const ended = before.map((grant) => grant.id).filter((id) => !after.has(id));
@@ -190,11 +218,16 @@ export function administration(gate: Gate, sentry: SentryProcess, facts: { versi
 
     'user.add'({ name, services: wanted, expiresHours }) {
       if (users().some((user) => user.name === name)) {
-        throw new PersonError(`there is a user ${JSON.stringify(name)} already`, { hint: `\`posternd invite ${name}\` adds a device` });
+        throw new PersonError(`there is a user ${JSON.stringify(name)} already`, {
+          hint: `\`posternd invite ${name}\` adds a device`,
+        });
       }
       const all = services().map((service) => service.name);
       for (const service of wanted ?? []) named('service', services(), service);
-      addUser(gate.configuration, { name, services: all.filter((service) => wanted === undefined || wanted.includes(service)) });
+      addUser(gate.configuration, {
+        name,
+        services: all.filter((service) => wanted === undefined || wanted.includes(service)),
+      });
       gate.reread();
       return invite(named('user', users(), name), expiresHours ?? INVITE_HOURS);
     },
@@ -211,7 +244,8 @@ export function administration(gate: Gate, sentry: SentryProcess, facts: { versi
           name: user.name,
           file: user.file,
           services: user.services,
-          devices: user.devices.filter((device) => device.revoked === undefined && (device.expires ?? Infinity) > now).length,
+          devices: user.devices.filter((device) => device.revoked === undefined && (device.expires ?? Infinity) > now)
+            .length,
           invites: open.filter((it) => it.user === user.name).length,
           expires: optionalIso(user.expires),
           revoked: optionalIso(user.revoked),
@@ -251,10 +285,15 @@ export function administration(gate: Gate, sentry: SentryProcess, facts: { versi
     },
 
     'device.revoke'({ id }) {
-      const device = byPrefix('device', members().map((member) => member.device), id);
+      const device = byPrefix(
+        'device',
+        members().map((member) => member.device),
+        id,
+      );
       const member = gate.directory.member(device.id);
       if (member === undefined) throw new PersonError(`there is no device ${id}`);
-      if (device.revoked !== undefined) throw new PersonError(`device ${device.id} is revoked already`, { hint: `since ${iso(device.revoked)}` });
+      if (device.revoked !== undefined)
+        throw new PersonError(`device ${device.id} is revoked already`, { hint: `since ${iso(device.revoked)}` });
       const before = gate.grants.live(gate.clock());
       revokeDevice(member.user.file, device.id, gate.clock());
       return revoked(member.user.name, [device.id], before, 0);

@@ -95,7 +95,8 @@ export class Gate implements Disposable {
       clock,
       flows: readFlows,
       connections: readConnections,
-      hostAddresses: () => new Set(Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map((it) => it.address))),
+      hostAddresses: () =>
+        new Set(Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map((it) => it.address))),
       grantedSince: (service, since) => this.grants.grantedSince(service, since),
       keep: (service, protect) => {
         this.#keepProtection(service, protect);
@@ -143,7 +144,10 @@ export class Gate implements Disposable {
     if (adopted > 0) this.log('info', 'grants adopted', { grants: adopted, unknown });
     this.protections.restore(this.#configuration.services);
     this.#seeded = this.clock();
-    if (this.store.fresh) this.log('info', 'the state has a new id: every device needs one more round trip', { state: toHex(this.store.stateId) });
+    if (this.store.fresh)
+      this.log('info', 'the state has a new id: every device needs one more round trip', {
+        state: toHex(this.store.stateId),
+      });
     this.settleKeys();
   }
 
@@ -187,7 +191,14 @@ export class Gate implements Disposable {
       .filter(([, changed]) => changed)
       .map(([key]) => key);
     // What needs a restart stays as it runs, so that status and invites tell the truth.
-    this.#use({ ...after, port: before.port, capture: before.capture, pq: before.pq, stateDirectory: before.stateDirectory, socket: before.socket });
+    this.#use({
+      ...after,
+      port: before.port,
+      capture: before.capture,
+      pq: before.pq,
+      stateDirectory: before.stateDirectory,
+      socket: before.socket,
+    });
     this.#unprotectRemoved(before);
     this.protections.restore(this.#configuration.services);
     return { needsRestart };
@@ -229,7 +240,8 @@ export class Gate implements Disposable {
       if (!isNewest(keys, used.get(member.device.id) ?? '')) behind.push(member.device.id);
     }
     for (const invite of this.store.invites()) {
-      if (invite.usedBy === undefined && invite.expires > now && !isNewest(keys, toHex(invite.gateKey))) behind.push(invite.id);
+      if (invite.usedBy === undefined && invite.expires > now && !isNewest(keys, toHex(invite.gateKey)))
+        behind.push(invite.id);
     }
     return behind;
   }
@@ -263,7 +275,12 @@ export class Gate implements Disposable {
   }
 
   #unprotectRemoved(before: Configuration): void {
-    const still = new Set(this.#configuration.services.filter((service) => service.protect).flatMap((service) => service.endpoints).map((e) => `${e.protocol}/${String(e.port)}`));
+    const still = new Set(
+      this.#configuration.services
+        .filter((service) => service.protect)
+        .flatMap((service) => service.endpoints)
+        .map((e) => `${e.protocol}/${String(e.port)}`),
+    );
     const gone = before.services
       .filter((service) => service.protect)
       .flatMap((service) => service.endpoints)
@@ -283,7 +300,12 @@ export class Gate implements Disposable {
   #enrol(userName: string, publicKey: Uint8Array, now: UnixMicros): void {
     const user = this.#configuration.users.find((it) => it.name === userName);
     if (user === undefined) throw new Error(`the user ${userName} of an invite does not exist`);
-    addDevice(user.file, { id: deviceIdOf(publicKey), name: `device-${String(user.devices.length + 1)}`, publicKey, enrolled: now });
+    addDevice(user.file, {
+      id: deviceIdOf(publicKey),
+      name: `device-${String(user.devices.length + 1)}`,
+      publicKey,
+      enrolled: now,
+    });
     this.reread();
   }
 
@@ -317,7 +339,12 @@ export class Gate implements Disposable {
         return;
       }
       case 'closed':
-        log('info', 'closed', { service: event.service, user: event.member.user.name, device: event.member.device.name, grants: event.grants });
+        log('info', 'closed', {
+          service: event.service,
+          user: event.member.user.name,
+          device: event.member.device.name,
+          grants: event.grants,
+        });
         return;
       case 'enrolled':
         log('info', 'enrolled', { user: event.user, device: event.device, again: event.again });
@@ -342,7 +369,10 @@ export class Gate implements Disposable {
       case 'record-failed':
         if (this.clock() - this.#recordFailed > 10 * MICROS_PER_SECOND) {
           this.#recordFailed = this.clock();
-          log('error', 'a request could not be recorded and was refused', { error: event.error, hint: 'is the disk of the state directory full?' });
+          log('error', 'a request could not be recorded and was refused', {
+            error: event.error,
+            hint: 'is the disk of the state directory full?',
+          });
         }
     }
   }

@@ -125,7 +125,8 @@ export class GrantBook {
       const applied = this.#firewall.apply(
         grant.endpoints.map((endpoint): Change => {
           const common = { source: grant.source, endpoint, id: grant.id };
-          if (grant.slot !== undefined) return { ...common, kind: 'rearm', slot: grant.slot, seconds: secondsUntil(ends, now) };
+          if (grant.slot !== undefined)
+            return { ...common, kind: 'rearm', slot: grant.slot, seconds: secondsUntil(ends, now) };
           return { ...common, kind: 'set', seconds: secondsUntil(this.#latest(extended, endpoint), now) };
         }),
       );
@@ -197,7 +198,8 @@ export class GrantBook {
       const grant = restore(record);
       const shared = grant.endpoints.every((endpoint) => this.#timed.has(elementKey(grant.source, endpoint)));
       if (grant.slot === undefined && grant.ends > now && shared) this.#index(grant);
-      else if (grant.created + REMEMBERED > now) this.#index({ ...grant, ends: Math.min(grant.ends, now) as UnixMicros });
+      else if (grant.created + REMEMBERED > now)
+        this.#index({ ...grant, ends: Math.min(grant.ends, now) as UnixMicros });
       else this.#store.dropGrant(record.id);
     }
     return { adopted: held.size, unknown };

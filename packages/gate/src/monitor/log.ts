@@ -15,7 +15,9 @@ function field(value: string | number | boolean): string {
 /** A log of lines; values that are not plain words are quoted and escaped as JSON, so that nothing can forge a line. */
 export function makeLog(write: (line: string) => void): Log {
   return (level, what, fields = {}) => {
-    const parts = Object.entries(fields).flatMap(([key, value]) => (value === undefined ? [] : [`${key}=${field(value)}`]));
+    const parts = Object.entries(fields).flatMap(([key, value]) =>
+      value === undefined ? [] : [`${key}=${field(value)}`],
+    );
     write(['posternd:', ...(level === 'info' ? [] : [`${level}:`]), what, ...parts].join(' '));
   };
 }

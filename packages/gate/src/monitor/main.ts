@@ -69,7 +69,12 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
   const housekeeping = setInterval(() => {
     gate.housekeep();
   }, HOUSEKEEPING);
-  log('info', 'ready', { name: configuration.name, port: configuration.port, devices: gate.directory.size, server: server.path });
+  log('info', 'ready', {
+    name: configuration.name,
+    port: configuration.port,
+    devices: gate.directory.size,
+    server: server.path,
+  });
   notify(`READY=1\nMAINPID=${String(process.pid)}`);
 
   const stopped = Promise.withResolvers<string>();
@@ -77,7 +82,10 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
     notify(`RELOADING=1\nMONOTONIC_USEC=${String(process.hrtime.bigint() / 1000n)}`);
     try {
       const { needsRestart } = gate.reload();
-      log('info', 'configuration read again', { devices: gate.directory.size, needsRestart: needsRestart.join(',') || undefined });
+      log('info', 'configuration read again', {
+        devices: gate.directory.size,
+        needsRestart: needsRestart.join(',') || undefined,
+      });
     } catch (error) {
       if (!(error instanceof PersonError)) throw error;
       log('error', `the configuration was not taken: ${error.message}`, { hint: error.hint });

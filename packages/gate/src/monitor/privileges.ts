@@ -52,11 +52,22 @@ export function confine(knockPort: number): void {
   const [script = '', ...rest] = process.argv.slice(1);
   process.execve?.(
     setpriv,
-    ['setpriv', `--bounding-set=-all,${keep}`, '--inh-caps=-all', '--', process.execPath, ...process.execArgv, script, ...rest],
+    [
+      'setpriv',
+      `--bounding-set=-all,${keep}`,
+      '--inh-caps=-all',
+      '--',
+      process.execPath,
+      ...process.execArgv,
+      script,
+      ...rest,
+    ],
     { ...definedEnvironment(), [MARK]: '1' },
   );
 }
 
 function definedEnvironment(): Record<string, string> {
-  return Object.fromEntries(Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined));
+  return Object.fromEntries(
+    Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
 }

@@ -83,7 +83,9 @@ export class Protections {
       });
     }
     if (service.protect) {
-      throw new PersonError(`${service.name} is protected for good already`, { hint: '`posternd unprotect` opens it to everybody' });
+      throw new PersonError(`${service.name} is protected for good already`, {
+        hint: '`posternd unprotect` opens it to everybody',
+      });
     }
     const before = connections(tcpPorts(service));
     const admitted = this.#seed(tcpPorts(service));
@@ -98,10 +100,14 @@ export class Protections {
 
   /** Makes tried protections last, when the evidence says that a new connection gets in. */
   confirm(services: readonly Service[], named: string | undefined, evidence: AncestryEvidence): string[] {
-    const tried = services.filter((service) => this.#trialOf(service) !== undefined && (named === undefined || service.name === named));
+    const tried = services.filter(
+      (service) => this.#trialOf(service) !== undefined && (named === undefined || service.name === named),
+    );
     if (tried.length === 0) {
       const what = named === undefined ? 'nothing is' : `${named} is not`;
-      throw new PersonError(`${what} being tried`, { hint: 'start with `posternd protect SERVICE --try SECONDS`; an unconfirmed try ends by itself' });
+      throw new PersonError(`${what} being tried`, {
+        hint: 'start with `posternd protect SERVICE --try SECONDS`; an unconfirmed try ends by itself',
+      });
     }
     const { connections, hostAddresses, grantedSince } = this.#context;
     for (const service of tried) {

@@ -49,7 +49,13 @@ const ssh: Service = {
   prefix6: 128,
   protect: true,
 };
-const web: Service = { ...ssh, name: 'web' as ServiceName, endpoints: [{ protocol: 'tcp', port: 443 }], singleUse: false, observedSource: true };
+const web: Service = {
+  ...ssh,
+  name: 'web' as ServiceName,
+  endpoints: [{ protocol: 'tcp', port: 443 }],
+  singleUse: false,
+  observedSource: true,
+};
 
 /** A monitor's request handling with everything real but the kernel. */
 class Bench implements Disposable {
@@ -99,7 +105,14 @@ class Bench implements Disposable {
 
   directory(): Directory {
     const { publicKey } = this.signer;
-    const device = { id: deviceIdOf(publicKey), name: 'laptop', publicKey, enrolled: undefined, expires: undefined, revoked: undefined };
+    const device = {
+      id: deviceIdOf(publicKey),
+      name: 'laptop',
+      publicKey,
+      enrolled: undefined,
+      expires: undefined,
+      revoked: undefined,
+    };
     const user = {
       name: 'alice',
       file: 'alice.toml',
@@ -114,7 +127,12 @@ class Bench implements Disposable {
   }
 
   /** Seals a request as a device does and unseals it as the sentry does. */
-  frame(wanted: Partial<Statement> = {}, from: Uint8Array = HOME, signer: Signer = this.signer, gateKey: 0 | 1 = 0): RequestFrame {
+  frame(
+    wanted: Partial<Statement> = {},
+    from: Uint8Array = HOME,
+    signer: Signer = this.signer,
+    gateKey: 0 | 1 = 0,
+  ): RequestFrame {
     const gate = this.statics[1].public;
     const keys = deriveEpochKeys(this.keys.current, epochOf(this.now));
     const statement: Statement = {
@@ -272,7 +290,10 @@ test('close ends all grants of the device for the service, whatever their source
   b.verdict(b.frame({ service: web.name }));
   const late = b.frame({ service: web.name, time: (b.now + 1) as UnixMicros });
   b.pass(1);
-  assert.equal(b.verdict(b.frame({ kind: 'close', service: web.name, source: { type: 'observed' } }, ELSEWHERE)).status, 'ok');
+  assert.equal(
+    b.verdict(b.frame({ kind: 'close', service: web.name, source: { type: 'observed' } }, ELSEWHERE)).status,
+    'ok',
+  );
   assert.equal(b.openings(), 0);
   assert.equal(b.refusal(late), 'stale');
 });
@@ -336,9 +357,21 @@ test('an invite enrols one device, once, and the same device again gets the same
   const invite = importSigner(random(32));
   const id = deviceIdOf(invite.publicKey);
   const expires = (b.now + 60 * MICROS_PER_SECOND) as UnixMicros;
-  b.store.addInvite({ id, user: 'alice', publicKey: invite.publicKey, gateKey: gateKeyId(b.keys.current), created: b.now, expires, usedBy: undefined });
+  b.store.addInvite({
+    id,
+    user: 'alice',
+    publicKey: invite.publicKey,
+    gateKey: gateKeyId(b.keys.current),
+    created: b.now,
+    expires,
+    usedBy: undefined,
+  });
   const enrol = (device: Signer): RequestFrame =>
-    b.frame({ kind: 'enrol', service: undefined, newDevice: device.publicKey, source: { type: 'observed' } }, HOME, invite);
+    b.frame(
+      { kind: 'enrol', service: undefined, newDevice: device.publicKey, source: { type: 'observed' } },
+      HOME,
+      invite,
+    );
   const [first, second] = [importSigner(random(32)), importSigner(random(32))];
   assert.equal(b.verdict(enrol(first)).status, 'ok');
   b.pass(1);
@@ -346,21 +379,42 @@ test('an invite enrols one device, once, and the same device again gets the same
   assert.deepEqual(b.enrolled, [first.publicKey]);
   b.pass(1);
   assert.equal(b.refusal(enrol(second)), 'invite-used');
-  assert.equal(b.refusal(b.frame({ kind: 'enrol', service: undefined, newDevice: first.publicKey, source: { type: 'observed' } }, HOME, second)), 'invite-unknown');
+  assert.equal(
+    b.refusal(
+      b.frame(
+        { kind: 'enrol', service: undefined, newDevice: first.publicKey, source: { type: 'observed' } },
+        HOME,
+        second,
+      ),
+    ),
+    'invite-unknown',
+  );
 });
 
 test('an invite that ran out enrols nobody', (context) => {
   const b = bench(context);
   const invite = importSigner(random(32));
   const id = deviceIdOf(invite.publicKey);
-  b.store.addInvite({ id, user: 'alice', publicKey: invite.publicKey, gateKey: gateKeyId(b.keys.current), created: b.now, expires: b.now, usedBy: undefined });
-  const frame = b.frame({ kind: 'enrol', service: undefined, newDevice: random(32), source: { type: 'observed' } }, HOME, invite);
+  b.store.addInvite({
+    id,
+    user: 'alice',
+    publicKey: invite.publicKey,
+    gateKey: gateKeyId(b.keys.current),
+    created: b.now,
+    expires: b.now,
+    usedBy: undefined,
+  });
+  const frame = b.frame(
+    { kind: 'enrol', service: undefined, newDevice: random(32), source: { type: 'observed' } },
+    HOME,
+    invite,
+  );
   assert.equal(b.refusal(frame), 'invite-expired');
 });
 
 test('a grant whose record cannot be written is refused, and the gate goes on', (context) => {
   const b = bench(context);
-  const whole = b.store.record;
+  const whole = b.store.record.bind(b.store);
   b.store.record = () => {
     throw new Error('database or disk is full');
   };

@@ -50,7 +50,13 @@ export type GateEvent =
   | { readonly kind: 'closed'; readonly member: Member; readonly service: string; readonly grants: number }
   | { readonly kind: 'enrolled'; readonly user: string; readonly device: DeviceId; readonly again: boolean }
   | { readonly kind: 'raced'; readonly member: Member; readonly first: Uint8Array; readonly second: Uint8Array }
-  | { readonly kind: 'told'; readonly member: Member; readonly status: ReceiptStatus; readonly reason: Refusal; readonly offset: number }
+  | {
+      readonly kind: 'told';
+      readonly member: Member;
+      readonly status: ReceiptStatus;
+      readonly reason: Refusal;
+      readonly offset: number;
+    }
   | { readonly kind: 'record-failed'; readonly error: string };
 
 /** What the handler stands on; everything that changes with a reload is asked for anew. */
@@ -156,14 +162,21 @@ export class RequestHandler {
       this.#context.onEvent({ kind: 'record-failed', error: error instanceof Error ? error.message : 'unknown error' });
       return refuse('record-failed');
     }
-    if (frame.gateKey === 1 && (remembered === undefined || !equal(remembered.gateKey, usedKey))) this.#context.onMoved();
+    if (frame.gateKey === 1 && (remembered === undefined || !equal(remembered.gateKey, usedKey)))
+      this.#context.onMoved();
 
     const outcome = this.#act(verified.value, request, window, now);
     if (member !== undefined && outcome.reason !== undefined) {
       const offset = statement.time - now;
       this.#context.onEvent({ kind: 'told', member, status: outcome.status, reason: outcome.reason, offset });
     }
-    return accept({ status: outcome.status, end: outcome.end, now, era: row.era, nextKey: frame.gateKey === 1 ? undefined : gateKeys.next });
+    return accept({
+      status: outcome.status,
+      end: outcome.end,
+      now,
+      era: row.era,
+      nextKey: frame.gateKey === 1 ? undefined : gateKeys.next,
+    });
   }
 
   /** Forgets rates of devices that rest; called now and then. */
@@ -195,7 +208,8 @@ export class RequestHandler {
     const { member, invite } = request;
     const judged = judge(statement, now, window, this.#context.store.stateId);
     if (judged !== 'ok') return { status: judged, end: none, reason: judged };
-    if (invite !== undefined) return this.#enrol(statement, invite, now) ? { status: 'ok', end: none } : { status: 'failed', end: none };
+    if (invite !== undefined)
+      return this.#enrol(statement, invite, now) ? { status: 'ok', end: none } : { status: 'failed', end: none };
     if (member === undefined) return { status: 'failed', end: none, reason: 'failed' };
     switch (statement.kind) {
       case 'whoami':
@@ -239,7 +253,8 @@ export class RequestHandler {
     };
     const granted = statement.kind === 'open' ? grants.open(wanted, now) : grants.extend(wanted, now);
     if (!granted.ok) {
-      if (granted.reason === 'nothing-to-extend') return { status: 'not-permitted', end: none, reason: 'nothing-to-extend' };
+      if (granted.reason === 'nothing-to-extend')
+        return { status: 'not-permitted', end: none, reason: 'nothing-to-extend' };
       return { status: 'failed', end: none, reason: 'failed' };
     }
     const kind = statement.kind === 'open' ? 'opened' : 'extended';
@@ -260,7 +275,10 @@ export class RequestHandler {
         if (known === undefined) this.#context.enrol(invite.user, publicKey, now);
         this.#context.store.useInvite(invite.id, publicKey);
       } catch (error) {
-        this.#context.onEvent({ kind: 'record-failed', error: error instanceof Error ? error.message : 'unknown error' });
+        this.#context.onEvent({
+          kind: 'record-failed',
+          error: error instanceof Error ? error.message : 'unknown error',
+        });
         return false;
       }
     }

@@ -53,7 +53,8 @@ test('after any history at most two keys live, and a key never lives 60 days aft
         }
         for (const live of [keys.current, ...(keys.next === undefined ? [] : [keys.next])]) {
           const since = lastRevocation.get(toHex(live));
-          if (since !== undefined) assert.ok(day - since <= 61, `a key lived ${String(day - since)} days after a revocation`);
+          if (since !== undefined)
+            assert.ok(day - since <= 61, `a key lived ${String(day - since)} days after a revocation`);
         }
         assert.equal(keys.next === undefined, keys.since === undefined);
       }

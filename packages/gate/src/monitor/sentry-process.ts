@@ -217,7 +217,17 @@ class KeptSentry implements SentryProcess {
     });
     const counters = new Uint32Array(REFUSALS.length);
     const limits = new LineLimits(this.#options.clock());
-    const life: Life = { child, line, output, started: now, lastSign: now, ready: false, killed: undefined, counters, limits };
+    const life: Life = {
+      child,
+      line,
+      output,
+      started: now,
+      lastSign: now,
+      ready: false,
+      killed: undefined,
+      counters,
+      limits,
+    };
     this.#life = life;
     const reassembler = new Reassembler((frame) => {
       this.#take(life, frame);

@@ -105,11 +105,18 @@ try {
       store.record(device, record(row, statement, now, windowOf(statement.kind, statement.source)), new Uint8Array(8));
     });
     const applied = timed('monitor: firewall', () =>
-      firewall.apply([{ kind: 'set', source, endpoint: { protocol: 'tcp', port: 22 }, seconds: 30 as Seconds, id: toHex(random(8)) }]),
+      firewall.apply([
+        { kind: 'set', source, endpoint: { protocol: 'tcp', port: 22 }, seconds: 30 as Seconds, id: toHex(random(8)) },
+      ]),
     );
     if (!applied.ok) throw new Error(applied.reason);
     timed('sentry: seal the receipt', () =>
-      sealReceipt(receiptKey, mac, { status: 'ok', address, end: now, now, era: 0, stateId: store.stateId, nextKey: undefined }, random(12)),
+      sealReceipt(
+        receiptKey,
+        mac,
+        { status: 'ok', address, end: now, now, era: 0, stateId: store.stateId, nextKey: undefined },
+        random(12),
+      ),
     );
   }
   firewall.remove();

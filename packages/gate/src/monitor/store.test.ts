@@ -39,7 +39,11 @@ test('what was recorded is there after the process that recorded it was killed',
     const store = openStore(${JSON.stringify(directory)}, ${JSON.stringify(mirrorOf(directory))}, (size) => new Uint8Array(size).fill(9));
     store.record('${DEVICE}', { era: 3, top: 1000, floor: 1, recent: [995, 1000] }, new Uint8Array(8).fill(7));
     process.kill(process.pid, 'SIGKILL');`;
-  assert.throws(() => execFileSync(process.execPath, ['--conditions=source', '--input-type=module-typescript', '-e', script], { stdio: 'pipe' }));
+  assert.throws(() =>
+    execFileSync(process.execPath, ['--conditions=source', '--input-type=module-typescript', '-e', script], {
+      stdio: 'pipe',
+    }),
+  );
   using store = openStore(directory, mirrorOf(directory), random);
   assert.equal(store.fresh, false);
   assert.deepEqual(store.stateId, new Uint8Array(8).fill(9));
@@ -102,7 +106,14 @@ test('a start without its mirror (after a boot) gives the state a new id', (cont
 
 test('invites and grants come back as they were put in', (context) => {
   using store = openPlace(context);
-  const invite = { id: DEVICE, user: 'alice', publicKey: random(32), gateKey: KEY, created: 1 as UnixMicros, expires: 9 as UnixMicros };
+  const invite = {
+    id: DEVICE,
+    user: 'alice',
+    publicKey: random(32),
+    gateKey: KEY,
+    created: 1 as UnixMicros,
+    expires: 9 as UnixMicros,
+  };
   store.addInvite({ ...invite, usedBy: undefined });
   assert.deepEqual(store.inviteOf(DEVICE), { ...invite, usedBy: undefined });
   const used = random(32);
@@ -134,7 +145,10 @@ test('invites and grants come back as they were put in', (context) => {
 test('a file that is no state database, or of another layout, is refused with a hint and left as it is', (context) => {
   const directory = place(context);
   openStore(directory, mirrorOf(directory), random)[Symbol.dispose]();
-  writeFileSync(join(directory, 'state.db'), 'this is not a database, and it is longer than a header of one hundred bytes would have to be, so there');
+  writeFileSync(
+    join(directory, 'state.db'),
+    'this is not a database, and it is longer than a header of one hundred bytes would have to be, so there',
+  );
   assert.throws(
     () => openStore(directory, mirrorOf(directory), random),
     (error) => error instanceof PersonError && /state\.db/.test(error.message) && error.hint !== undefined,
@@ -163,8 +177,13 @@ test('a full disk: the record fails with an error, nothing of it is kept, and wi
     for (let i = 0; i < 64; i++) rmSync('/mnt/filler' + i, { force: true });
     store.record(globalThis.last, row(9000), new Uint8Array(8));
     console.log(store.freshnessOf(globalThis.last).row.top);`;
-  const shell = 'mount -t tmpfs -o size=4m tmpfs /mnt && exec "$0" --conditions=source --input-type=module-typescript -e "$1"';
-  const out = execFileSync('unshare', ['--mount', '--propagation', 'private', 'sh', '-c', shell, process.execPath, script], { encoding: 'utf8' });
+  const shell =
+    'mount -t tmpfs -o size=4m tmpfs /mnt && exec "$0" --conditions=source --input-type=module-typescript -e "$1"';
+  const out = execFileSync(
+    'unshare',
+    ['--mount', '--propagation', 'private', 'sh', '-c', shell, process.execPath, script],
+    { encoding: 'utf8' },
+  );
   const [said, kept, after] = out.trim().split('\n');
   assert.match(said ?? '', /full/);
   assert.equal(kept, 'true 1000');

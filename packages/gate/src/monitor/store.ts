@@ -118,10 +118,13 @@ function openDatabase(file: string): DatabaseSync {
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;');
     return database;
   } catch (error) {
-    throw new PersonError(`cannot open the state database ${file}: ${error instanceof Error ? error.message : 'unknown error'}`, {
-      hint: 'is the directory on a full or read-only disk? A damaged database may be moved away: each device then needs one more round trip',
-      cause: error,
-    });
+    throw new PersonError(
+      `cannot open the state database ${file}: ${error instanceof Error ? error.message : 'unknown error'}`,
+      {
+        hint: 'is the directory on a full or read-only disk? A damaged database may be moved away: each device then needs one more round trip',
+        cause: error,
+      },
+    );
   }
 }
 
@@ -159,9 +162,12 @@ export function openStore(directory: string, lastRecord: string, random: Random)
   } else if (layoutOf(database) !== LAYOUT) {
     const layout = layoutOf(database);
     database.close();
-    throw new PersonError(`the state database ${file} has layout ${String(layout)}; this posternd writes layout ${String(LAYOUT)}`, {
-      hint: 'run the posternd that made it, or move the file away: each device then needs one more round trip',
-    });
+    throw new PersonError(
+      `the state database ${file} has layout ${String(layout)}; this posternd writes layout ${String(LAYOUT)}`,
+      {
+        hint: 'run the posternd that made it, or move the file away: each device then needs one more round trip',
+      },
+    );
   }
   const relaxed = openDatabase(file);
   relaxed.exec('PRAGMA synchronous = OFF');

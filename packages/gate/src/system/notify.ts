@@ -30,7 +30,7 @@ export function notifyManager(socketName: string | undefined, lines: string): bo
   const fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return false;
   const data = Buffer.from(lines, 'utf8');
-  const sent = Number(sendto(fd, data, data.length, 0x40, address, address.length));
+  const sent = sendto(fd, data, data.length, 0x40, address, address.length);
   close(fd);
   return sent === data.length;
 }

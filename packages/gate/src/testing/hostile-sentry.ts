@@ -20,7 +20,12 @@ const syscall = library.func('long syscall(long, long, long, long, long, long, l
   number: number,
   ...args: [number, number, number, number, number, number]
 ) => number;
-const send = library.func('long send(int, void *, size_t, int)') as (fd: number, bytes: Uint8Array, size: number, flags: number) => number;
+const send = library.func('long send(int, void *, size_t, int)') as (
+  fd: number,
+  bytes: Uint8Array,
+  size: number,
+  flags: number,
+) => number;
 
 /** System calls that would be a way out, by their numbers on x86_64, with arguments that could succeed. */
 const WAYS_OUT: readonly [name: string, number: number, ...args: number[]][] = [
@@ -95,7 +100,7 @@ function attempt(name: string, denied: () => boolean): void {
 
 /** The most that the kernel takes until the monitor has read: an attacker is patient. */
 function push(bytes: Uint8Array): void {
-  while (Number(send(SENTRY_FD.line, bytes, bytes.length, 0x4000)) < 0) {
+  while (send(SENTRY_FD.line, bytes, bytes.length, 0x4000) < 0) {
     if (koffi.errno() !== libc.ERRNO.EINTR) throw new Error(`the line broke: errno ${String(koffi.errno())}`);
   }
 }
@@ -111,7 +116,10 @@ attempt('node runs a program', () => spawnSync('/bin/true').error !== undefined)
 say(`attempts: ${String(attempts)}, allowed: ${allowed.join(', ') || 'none'}`);
 
 // Wait for one honest knock: an attacker in this place sees what devices sign.
-const pipeline = new Pipeline({ 1: importStaticPrivate(1, setup.x25519), 2: importStaticPrivate(2, setup.xwing) }, false);
+const pipeline = new Pipeline(
+  { 1: importStaticPrivate(1, setup.x25519), 2: importStaticPrivate(2, setup.xwing) },
+  false,
+);
 const clock = (): UnixMicros => (Date.now() * 1000) as UnixMicros;
 pipeline.setKeys([keys.current], clock());
 const capture = packetCapture(SENTRY_FD.packet4, 4, setup.port);
@@ -130,7 +138,18 @@ while (honest === undefined) {
   if (!opened.ok) continue;
   const { suite, nonce, encHash, plaintext } = opened.value.unsealed;
   const address = datagram.source.slice();
-  honest = { type: 'request', suite, gateKey: 0, family: 4, id: 7, address, port: datagram.sourcePort, nonce, encHash, plaintext };
+  honest = {
+    type: 'request',
+    suite,
+    gateKey: 0,
+    family: 4,
+    id: 7,
+    address,
+    port: datagram.sourcePort,
+    nonce,
+    encHash,
+    plaintext,
+  };
 }
 
 const genuine = encodeSentryFrame(honest);

@@ -2,9 +2,8 @@
 import { concatBytes } from '@noble/hashes/utils.js';
 import { fromHex } from '../bytes.ts';
 import type { Refusal } from '../refusal.ts';
-import type { Refused } from './invalid-vectors.ts';
 import * as oracle from './oracle.ts';
-import type { StatementJson } from './vector-files.ts';
+import type { Refused, StatementJson } from './vector-files.ts';
 import { epochAt, NOW, type Sealed, type SealOptions, signedPart, type World } from './world.ts';
 
 const EPOCH = epochAt(NOW);

@@ -4,7 +4,14 @@ import { makeRefusedRequests } from './refused-requests.ts';
 import * as oracle from './oracle.ts';
 import { receiptPlaintext } from './valid-vectors.ts';
 import { fromHex, toHex } from '../bytes.ts';
-import type { ContextJson, InvalidFile, InvalidVector, ReceiptVector, SequenceVector } from './vector-files.ts';
+import type {
+  ContextJson,
+  InvalidFile,
+  InvalidVector,
+  ReceiptVector,
+  Refused,
+  SequenceVector,
+} from './vector-files.ts';
 import { epochAt, makeWorld, NOW, SECOND, signedPart, type World } from './world.ts';
 
 export function makeInvalid(): InvalidFile {
@@ -26,13 +33,6 @@ export function makeInvalid(): InvalidFile {
       failed: 'the request was permitted and the firewall did not do it',
     },
   };
-}
-
-/** A refused packet before it is written down. */
-export interface Refused extends Omit<InvalidVector, 'packet' | 'told' | 'context'> {
-  packet: Uint8Array;
-  told?: InvalidVector['told'];
-  context?: Partial<ContextJson>;
 }
 
 function toVector({ name, reason, told, packet, context }: Refused): InvalidVector {

@@ -1,8 +1,7 @@
 /** For tests and vectors only: packets that are right in themselves and refused for what the gate knows, in the order of the reasons. */
 import { concatBytes } from '@noble/hashes/utils.js';
 import type { Refusal } from '../refusal.ts';
-import type { Refused } from './invalid-vectors.ts';
-import type { ContextJson, DeviceJson, InvalidVector, StatementJson } from './vector-files.ts';
+import type { ContextJson, DeviceJson, InvalidVector, Refused, StatementJson } from './vector-files.ts';
 import { epochAt, NOW, type SealOptions, SECOND, signedPart, type World } from './world.ts';
 
 interface Case {

@@ -179,3 +179,10 @@ export interface InvalidFile {
   /** Reasons that no packet has by itself. */
   limits: Partial<Record<Refusal, string>>;
 }
+
+/** A refused packet before it is written down. */
+export interface Refused extends Omit<InvalidVector, 'packet' | 'told' | 'context'> {
+  packet: Uint8Array;
+  told?: InvalidVector['told'];
+  context?: Partial<ContextJson>;
+}

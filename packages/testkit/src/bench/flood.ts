@@ -18,7 +18,15 @@ export const flood: Bench = {
     const plan = stage.plan(1, 4, KNOCKS, KNOCKS, 40);
     const cpu = stage.gate.cpu();
     const hex = (text: string): string => toHex(parseAddress(text) ?? new Uint8Array(16));
-    const junk = stage.worldProcess('junk.ts', ['4', hex(STRANGER[4]), hex(GATE[4]), String(KNOCK_PORT), '352', String(ASKED), String(SECONDS)]);
+    const junk = stage.worldProcess('junk.ts', [
+      '4',
+      hex(STRANGER[4]),
+      hex(GATE[4]),
+      String(KNOCK_PORT),
+      '352',
+      String(ASKED),
+      String(SECONDS),
+    ]);
     // the flood is at its rate before the first knock
     await new Promise((resolve) => setTimeout(resolve, 700));
     const begun = performance.now();

@@ -28,11 +28,20 @@ export const latency: Bench = {
       ok &&= summary.lost === 0;
       results[`suite${String(suite)}-ipv${String(family)}`] = summary;
       const { lost, min, median, p99 } = summary;
-      lines.push(`${name}: lost ${String(lost)}, min ${String(min)} ms, median ${String(median)} ms, p99 ${String(p99)} ms`);
+      lines.push(
+        `${name}: lost ${String(lost)}, min ${String(min)} ms, median ${String(median)} ms, p99 ${String(p99)} ms`,
+      );
     }
     const steps = measureSteps();
-    lines.push('where it goes (each step alone, median):', ...Object.entries(steps).map(([step, micros]) => `  ${step}: ${String(micros)} µs`));
+    lines.push(
+      'where it goes (each step alone, median):',
+      ...Object.entries(steps).map(([step, micros]) => `  ${step}: ${String(micros)} µs`),
+    );
     const { n, lost, min, median, p99 } = results['suite1-ipv4'] as ReturnType<typeof summarise>;
-    return { ok, lines, json: { bench: 'latency', n, lost, min, median, p99, unit: 'ms', all: results, stepsMicroseconds: steps } };
+    return {
+      ok,
+      lines,
+      json: { bench: 'latency', n, lost, min, median, p99, unit: 'ms', all: results, stepsMicroseconds: steps },
+    };
   },
 };

@@ -13,7 +13,9 @@ const [name, ...extra] = args.filter((arg) => arg !== '--json');
 const bench = benches.find((candidate) => candidate.name === name);
 if (bench === undefined || extra.length > 0) {
   if (name !== undefined) process.stderr.write(`bench: error: there is no benchmark ${JSON.stringify(name)}\n`);
-  process.stderr.write(`usage: script/bench NAME [--json]\n${benches.map((it) => `  ${it.name.padEnd(10)}${it.summary}`).join('\n')}\n`);
+  process.stderr.write(
+    `usage: script/bench NAME [--json]\n${benches.map((it) => `  ${it.name.padEnd(10)}${it.summary}`).join('\n')}\n`,
+  );
   process.exitCode = name === undefined || name === '--help' ? 0 : 2;
 } else {
   const { ok, json: result, lines } = await bench.run((line) => process.stderr.write(`bench: ${line}\n`));

@@ -6,9 +6,23 @@ const native = {
   socket: libc.func('int socket(int, int, int)') as (domain: number, type: number, protocol: number) => number,
   close: libc.func('int close(int)') as (fd: number) => number,
   bind: libc.func('int bind(int, const void *, uint32_t)') as (fd: number, address: Uint8Array, size: number) => number,
-  connect: libc.func('int connect(int, const void *, uint32_t)') as (fd: number, address: Uint8Array, size: number) => number,
-  send: libc.func('long send(int, const void *, size_t, int)') as (fd: number, data: Uint8Array, size: number, flags: number) => number,
-  recv: libc.func('long recv(int, void *, size_t, int)') as (fd: number, into: Uint8Array, size: number, flags: number) => number,
+  connect: libc.func('int connect(int, const void *, uint32_t)') as (
+    fd: number,
+    address: Uint8Array,
+    size: number,
+  ) => number,
+  send: libc.func('long send(int, const void *, size_t, int)') as (
+    fd: number,
+    data: Uint8Array,
+    size: number,
+    flags: number,
+  ) => number,
+  recv: libc.func('long recv(int, void *, size_t, int)') as (
+    fd: number,
+    into: Uint8Array,
+    size: number,
+    flags: number,
+  ) => number,
   ppoll: libc.func('int ppoll(void *, unsigned long, const void *, const void *)') as (
     fds: Uint8Array,
     count: number,
@@ -72,12 +86,12 @@ export function udpSocket(family: 4 | 6, from: Uint8Array, to: Uint8Array): numb
 
 /** Sends one datagram; false when the kernel's queue is full. */
 export function send(fd: number, data: Uint8Array): boolean {
-  return Number(native.send(fd, data, data.length, 0x40)) === data.length;
+  return native.send(fd, data, data.length, 0x40) === data.length;
 }
 
 /** Receives one datagram without waiting; undefined when there is none. */
 export function receive(fd: number, into: Uint8Array): number | undefined {
-  const size = Number(native.recv(fd, into, into.length, 0x40));
+  const size = native.recv(fd, into, into.length, 0x40);
   return size < 0 ? undefined : size;
 }
 
@@ -141,8 +155,8 @@ export class Burst {
     this.#messages = new Uint8Array(64 * count);
     const vectors = new DataView(this.#vectors.buffer);
     const messages = new DataView(this.#messages.buffer);
-    const payloadAt = BigInt(koffi.address(this.payloads));
-    const vectorAt = BigInt(koffi.address(this.#vectors));
+    const payloadAt = koffi.address(this.payloads);
+    const vectorAt = koffi.address(this.#vectors);
     for (let i = 0; i < count; i++) {
       vectors.setBigUint64(i * 16, payloadAt + BigInt(i * size), true);
       vectors.setBigUint64(i * 16 + 8, BigInt(size), true);

@@ -4,14 +4,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import process from 'node:process';
-import {
-  fromHex,
-  importSigner,
-  importStaticPrivate,
-  parseAddress,
-  toHex,
-  type Suite,
-} from '@postern/protocol';
+import { fromHex, importSigner, importStaticPrivate, parseAddress, toHex, type Suite } from '@postern/protocol';
 import { GateFiles } from '../gate-process.ts';
 import { inNamespace } from '../in-namespace.ts';
 import { Namespace } from '../namespace.ts';
@@ -42,7 +35,13 @@ export class Stage implements AsyncDisposable {
   readonly seeds: readonly Uint8Array[];
   readonly #service: Server;
 
-  private constructor(gateSide: Namespace, world: Namespace, gate: GateFiles, seeds: readonly Uint8Array[], service: Server) {
+  private constructor(
+    gateSide: Namespace,
+    world: Namespace,
+    gate: GateFiles,
+    seeds: readonly Uint8Array[],
+    service: Server,
+  ) {
     this.gateSide = gateSide;
     this.world = world;
     this.gate = gate;
@@ -71,14 +70,20 @@ export class Stage implements AsyncDisposable {
     if (init.code !== 0) throw new Error(`posternd init: ${init.err}`);
     // A grant for every connection of the prober, protected from the start: the file as a person would write it.
     const head = readFileSync(gate.config, 'utf8').split('[services.')[0] ?? '';
-    writeFileSync(gate.config, `${head}[services.bench]\nports = ["tcp/${String(SERVICE_PORT)}"]\nsingle_use = false\nprotect = true\n`);
+    writeFileSync(
+      gate.config,
+      `${head}[services.bench]\nports = ["tcp/${String(SERVICE_PORT)}"]\nsingle_use = false\nprotect = true\n`,
+    );
     const seeds = Array.from({ length: devices }, () => new Uint8Array(randomBytes(32)));
     mkdirSync(join(gate.directory, 'users.d'), { recursive: true });
     writeFileSync(
       join(gate.directory, 'users.d/bench.toml'),
       [
         'services = ["bench"]',
-        ...seeds.map((seed, i) => `[[devices]]\nname = "d${String(i)}"\ned25519 = "${Buffer.from(importSigner(seed).publicKey).toString('base64')}"`),
+        ...seeds.map(
+          (seed, i) =>
+            `[[devices]]\nname = "d${String(i)}"\ned25519 = "${Buffer.from(importSigner(seed).publicKey).toString('base64')}"`,
+        ),
         '',
       ].join('\n'),
       { mode: 0o600 },
@@ -106,7 +111,9 @@ export class Stage implements AsyncDisposable {
       servicePort: SERVICE_PORT,
       service: 'bench',
       pause,
-      knocks: this.seeds.slice(first, first + count).map((seed, i) => ({ seed: toHex(seed), address: toHex(bytesOf(address(family, first + i + 1))) })),
+      knocks: this.seeds
+        .slice(first, first + count)
+        .map((seed, i) => ({ seed: toHex(seed), address: toHex(bytesOf(address(family, first + i + 1))) })),
     };
   }
 
@@ -121,9 +128,13 @@ export class Stage implements AsyncDisposable {
 
   /** Runs a program of this folder in the world to its end; its standard output. */
   worldProcess(script: string, args: readonly string[]): Promise<string> {
-    const child = this.world.spawn(process.execPath, ['--conditions=source', join(import.meta.dirname, script), ...args], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
+    const child = this.world.spawn(
+      process.execPath,
+      ['--conditions=source', join(import.meta.dirname, script), ...args],
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    );
     let out = '';
     child.stdout?.on('data', (chunk: Buffer) => (out += chunk.toString()));
     return new Promise((resolve, reject) => {

@@ -17,5 +17,11 @@ export function round(value: number): number {
 export function summarise(milliseconds: readonly (number | null)[]): Summary {
   const sorted = milliseconds.filter((value) => value !== null).sort((a, b) => a - b);
   const at = (q: number): number => round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? NaN);
-  return { n: milliseconds.length, lost: milliseconds.length - sorted.length, min: at(0), median: at(0.5), p99: at(0.99) };
+  return {
+    n: milliseconds.length,
+    lost: milliseconds.length - sorted.length,
+    min: at(0),
+    median: at(0.5),
+    p99: at(0.99),
+  };
 }

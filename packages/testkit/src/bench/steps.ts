@@ -6,5 +6,5 @@ import { Namespace } from '../namespace.ts';
 export function measureSteps(): Record<string, number> {
   using namespace = new Namespace('steps');
   const script = resolve(import.meta.dirname, '../../../gate/src/monitor/steps.bench.ts');
-  return JSON.parse(namespace.run(process.execPath, ["--conditions=source", script])) as Record<string, number>;
+  return JSON.parse(namespace.run(process.execPath, ['--conditions=source', script])) as Record<string, number>;
 }

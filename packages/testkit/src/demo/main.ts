@@ -54,7 +54,12 @@ function postern(stage: Stage, ...args: string[]): { ran: Ran; milliseconds: num
   return { ran, milliseconds: performance.now() - begun };
 }
 
-function ssh(stage: Stage, family: 4 | 6, command: string, timeout = 5): { out: string; milliseconds: number } | undefined {
+function ssh(
+  stage: Stage,
+  family: 4 | 6,
+  command: string,
+  timeout = 5,
+): { out: string; milliseconds: number } | undefined {
   const begun = performance.now();
   try {
     const out = stage.world.run('ssh', [
@@ -155,7 +160,11 @@ async function setUp(stage: Stage): Promise<void> {
     input: invite,
     environment: { XDG_CONFIG_HOME: stage.home },
   });
-  story.claim(joined.code === 0, "her device made its own key; the gate knows the public half, from one packet", joined.err);
+  story.claim(
+    joined.code === 0,
+    'her device made its own key; the gate knows the public half, from one packet',
+    joined.err,
+  );
   story.printed(joined.out);
 }
 
@@ -172,7 +181,10 @@ async function protect(stage: Stage): Promise<void> {
   const [program = '', ...rest] = gateProgram('confirm', '--config', gate.config);
   const confirmed = ssh(stage, 4, [program, ...rest].join(' '));
   story.typed('alice', 'ssh gate posternd confirm');
-  story.claim(confirmed !== undefined, 'she confirms over a connection that is new: only that shows that nobody is locked out');
+  story.claim(
+    confirmed !== undefined,
+    'she confirms over a connection that is new: only that shows that nobody is locked out',
+  );
 }
 
 function gateProgram(...args: string[]): string[] {
@@ -227,7 +239,9 @@ async function strangers(stage: Stage): Promise<void> {
   }
   await stage.wire.settle(200);
   const sent = stage.wire.udp('out', KNOCK_PORT).filter((it) => it.payload.length !== 0).length;
-  story.say(`random bytes of ${sizes.join(', ')} bytes to the knock port, IPv4 and IPv6; ${sent.toLocaleString('en')} with content were seen on the wire`);
+  story.say(
+    `random bytes of ${sizes.join(', ')} bytes to the knock port, IPv4 and IPv6; ${sent.toLocaleString('en')} with content were seen on the wire`,
+  );
   story.claim(replies(stage) === before, 'not one byte came back: counted on the wire');
 }
 
@@ -236,11 +250,18 @@ async function logIn(stage: Stage): Promise<void> {
   for (const family of [4, 6] as const) {
     const knock = postern(stage, 'knock', 'demo', `-${String(family)}`);
     story.typed('alice', `postern knock demo -${String(family)}`);
-    story.claim(knock.ran.code === 0, `the gate opened; the whole command took ${knock.milliseconds.toFixed(0)} ms`, knock.ran.err);
+    story.claim(
+      knock.ran.code === 0,
+      `the gate opened; the whole command took ${knock.milliseconds.toFixed(0)} ms`,
+      knock.ran.err,
+    );
     story.printed(knock.ran.out);
     const login = ssh(stage, family, 'echo "$USER, from $SSH_CONNECTION"');
     story.typed('alice', `ssh root@${GATE[family]}`);
-    story.claim(login !== undefined, `a real ssh log-in in ${login?.milliseconds.toFixed(0) ?? '?'} ms: ${login?.out ?? ''}`);
+    story.claim(
+      login !== undefined,
+      `a real ssh log-in in ${login?.milliseconds.toFixed(0) ?? '?'} ms: ${login?.out ?? ''}`,
+    );
     story.claim(
       !(await reaches(stage, family, ALICE[family])),
       'a second connection stays outside: the packet opened the door for one',
@@ -324,11 +345,18 @@ async function stateLost(stage: Stage): Promise<void> {
   await throwAt(stage, 4, ALICE[4], [old]);
   await throwAt(stage, 4, MALLORY[4], [old]);
   await sleep(200);
-  story.claim(!(await reaches(stage, 4, ALICE[4])), 'the last packet, sent again, opens nothing: it names a state that is gone');
+  story.claim(
+    !(await reaches(stage, 4, ALICE[4])),
+    'the last packet, sent again, opens nothing: it names a state that is gone',
+  );
   story.claim(!(await reaches(stage, 4, MALLORY[4])), 'for nobody');
   const knock = postern(stage, 'knock', 'demo', '-4');
   story.typed('alice', 'postern knock demo');
-  story.claim(knock.ran.code === 0, `Alice needs one round trip more and is in: ${knock.milliseconds.toFixed(0)} ms`, knock.ran.err);
+  story.claim(
+    knock.ran.code === 0,
+    `Alice needs one round trip more and is in: ${knock.milliseconds.toFixed(0)} ms`,
+    knock.ran.err,
+  );
   const login = ssh(stage, 4, 'hostname >/dev/null; echo welcome back');
   story.claim(login !== undefined, `ssh: ${login?.out ?? ''}`);
 }
@@ -362,7 +390,9 @@ async function main(): Promise<void> {
   await killed(stage);
   await stateLost(stage);
   story.chapter('The end');
-  story.say(`${((performance.now() - begun) / 1000).toFixed(1)} s; memory of the whole daemon: ${gate.memory().toFixed(0)} MB`);
+  story.say(
+    `${((performance.now() - begun) / 1000).toFixed(1)} s; memory of the whole daemon: ${gate.memory().toFixed(0)} MB`,
+  );
 }
 
 try {
