@@ -1,15 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { UnixMicros } from '@postern/protocol';
 import fc from 'fast-check';
-import { REFUSALS } from '@postern/protocol';
+import { RECEIPT_STATUSES, REFUSALS, type UnixMicros } from '@postern/protocol';
 import {
   decodeMonitorFrame,
   decodeSentryFrame,
   encodeMonitorFrame,
   encodeSentryFrame,
   MOST_COUNTERS,
-  VERDICT_STATUSES,
   type MonitorFrame,
   type SentryFrame,
 } from './codec.ts';
@@ -66,7 +64,7 @@ const monitorFrame: fc.Arbitrary<MonitorFrame> = fc.oneof(
   record({ type: fc.constant('keys' as const), current: key, next: maybeKey }),
   record({
     type: fc.constant('verdict' as const),
-    status: fc.constantFrom(...VERDICT_STATUSES),
+    status: fc.constantFrom(...RECEIPT_STATUSES),
     id: u32,
     end: micros,
     now: micros,

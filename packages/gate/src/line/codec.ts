@@ -2,7 +2,14 @@
  * Encodes and decodes the frames of `frame.ts`. Decoders are total: any 256 bytes give a frame or undefined, and only what an
  * encoder here makes is a frame (reserved bytes are zero, numbers are in range). Decoded fields are copies.
  */
-import type { Suite, UnixMicros } from '@postern/protocol';
+import {
+  readU64,
+  RECEIPT_STATUSES,
+  type ReceiptStatus,
+  type Suite,
+  type UnixMicros,
+  writeU64,
+} from '@postern/protocol';
 import {
   FRAME,
   FROM_MONITOR,
@@ -15,12 +22,6 @@ import {
   SETUP_FRAME,
   VERDICT_FRAME,
 } from './frame.ts';
-
-/** Statuses of a verdict in their wire order, the same as a receipt's. */
-export const VERDICT_STATUSES = ['ok', 'clock', 'resync', 'not-permitted', 'failed'] as const;
-
-/** One of {@link VERDICT_STATUSES}. */
-export type VerdictStatus = (typeof VERDICT_STATUSES)[number];
 
 /** The most counters that fit a report. */
 export const MOST_COUNTERS: number = Math.floor((FRAME - REPORT_FRAME.counters) / 4);
@@ -92,7 +93,7 @@ export interface KeysFrame {
 /** One receipt to be sealed and sent. */
 export interface VerdictFrame {
   readonly type: 'verdict';
-  readonly status: VerdictStatus;
+  readonly status: ReceiptStatus;
   /** The request's. */
   readonly id: number;
   /** End of the grant, 0 if there is none. */
@@ -110,7 +111,6 @@ export interface VerdictFrame {
 /** What the monitor may send. */
 export type MonitorFrame = SetupFrame | KeysFrame | VerdictFrame;
 
-const TWO_32 = 0x1_0000_0000;
 const PLAINTEXT_SIZE = REQUEST_FRAME.zero - REQUEST_FRAME.plaintext;
 const SETUP_END = SETUP_FRAME.xwing + 32;
 const KEYS_END = KEYS_FRAME.next + 32;
@@ -217,10 +217,10 @@ export function encodeMonitorFrame(frame: MonitorFrame, into: Uint8Array = new U
       return into;
     case 'verdict':
       into[VERDICT_FRAME.type] = FROM_MONITOR.verdict;
-      into[VERDICT_FRAME.status] = VERDICT_STATUSES.indexOf(frame.status);
+      into[VERDICT_FRAME.status] = RECEIPT_STATUSES.indexOf(frame.status);
       view.setUint32(VERDICT_FRAME.id, frame.id);
-      putMicros(view, VERDICT_FRAME.end, frame.end);
-      putMicros(view, VERDICT_FRAME.now, frame.now);
+      writeU64(into, VERDICT_FRAME.end, frame.end);
+      writeU64(into, VERDICT_FRAME.now, frame.now);
       view.setUint32(VERDICT_FRAME.era, frame.era);
       put(into, VERDICT_FRAME.stateId, frame.stateId, 8);
       putOptional(into, VERDICT_FRAME.nextKey, frame.nextKey);
@@ -256,9 +256,9 @@ export function decodeMonitorFrame(frame: Uint8Array): MonitorFrame | undefined 
       return { type: 'keys', current: frame.slice(KEYS_FRAME.current, KEYS_FRAME.current + 32), next };
     }
     case FROM_MONITOR.verdict: {
-      const status = VERDICT_STATUSES[frame[VERDICT_FRAME.status] ?? 0];
-      const end = micros(view, VERDICT_FRAME.end);
-      const now = micros(view, VERDICT_FRAME.now);
+      const status = RECEIPT_STATUSES[frame[VERDICT_FRAME.status] ?? 0];
+      const end = readU64(frame, VERDICT_FRAME.end);
+      const now = readU64(frame, VERDICT_FRAME.now);
       if (status === undefined || end === undefined || now === undefined) return undefined;
       if (!zero(frame, VERDICT_FRAME.status + 1, VERDICT_FRAME.id) || !zero(frame, VERDICT_END, FRAME))
         return undefined;
@@ -266,8 +266,8 @@ export function decodeMonitorFrame(frame: Uint8Array): MonitorFrame | undefined 
         type: 'verdict',
         status,
         id: view.getUint32(VERDICT_FRAME.id),
-        end,
-        now,
+        end: end as UnixMicros,
+        now: now as UnixMicros,
         era: view.getUint32(VERDICT_FRAME.era),
         stateId: frame.slice(VERDICT_FRAME.stateId, VERDICT_FRAME.stateId + 8),
         nextKey: optional(frame, VERDICT_FRAME.nextKey),
@@ -311,15 +311,4 @@ function zero(bytes: Uint8Array, from: number, to: number): boolean {
 
 function isMapped(bytes: Uint8Array, offset: number): boolean {
   return zero(bytes, offset, offset + 10) && bytes[offset + 10] === 0xff && bytes[offset + 11] === 0xff;
-}
-
-function putMicros(view: DataView, offset: number, value: number): void {
-  if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`${value} is no time in microseconds`);
-  view.setUint32(offset, Math.floor(value / TWO_32));
-  view.setUint32(offset + 4, value % TWO_32);
-}
-
-function micros(view: DataView, offset: number): UnixMicros | undefined {
-  const value = view.getUint32(offset) * TWO_32 + view.getUint32(offset + 4);
-  return Number.isSafeInteger(value) ? (value as UnixMicros) : undefined;
 }

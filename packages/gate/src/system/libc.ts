@@ -7,45 +7,76 @@ import koffi from 'koffi';
 
 const library = koffi.load(null);
 
-function bind<F extends (...args: never[]) => number>(definition: string): F {
-  return library.func(definition) as unknown as F;
-}
-
 const c = {
-  socket: bind<(family: number, type: number, protocol: number) => number>('int socket(int, int, int)'),
-  bind: bind<(fd: number, address: Uint8Array, size: number) => number>('int bind(int, void *, uint32)'),
-  setsockopt: bind<(fd: number, level: number, name: number, value: Uint8Array, size: number) => number>(
-    'int setsockopt(int, int, int, void *, uint32)',
-  ),
-  getsockopt: bind<(fd: number, level: number, name: number, value: Uint8Array, size: Uint8Array) => number>(
-    'int getsockopt(int, int, int, void *, void *)',
-  ),
-  getsockname: bind<(fd: number, address: Uint8Array, size: Uint8Array) => number>(
-    'int getsockname(int, void *, void *)',
-  ),
-  recv: bind<(fd: number, into: Uint8Array, size: number, flags: number) => number>(
-    'long recv(int, void *, size_t, int)',
-  ),
-  recvfrom: bind<
-    (fd: number, into: Uint8Array, size: number, flags: number, address: Uint8Array, length: Uint8Array) => number
-  >('long recvfrom(int, void *, size_t, int, void *, void *)'),
-  recvmsg: bind<(fd: number, message: Uint8Array, flags: number) => number>('long recvmsg(int, void *, int)'),
-  send: bind<(fd: number, bytes: Uint8Array, size: number, flags: number) => number>(
-    'long send(int, void *, size_t, int)',
-  ),
-  sendmsg: bind<(fd: number, message: Uint8Array, flags: number) => number>('long sendmsg(int, void *, int)'),
-  poll: bind<(fds: Uint8Array, count: number, timeout: number) => number>('int poll(void *, unsigned long, int)'),
-  close: bind<(fd: number) => number>('int close(int)'),
-  exit: bind<(code: number) => number>('int _exit(int)'),
-  prctl: bind<(option: number, a: number, b: number, c: number, d: number) => number>(
-    'int prctl(int, unsigned long, unsigned long, unsigned long, unsigned long)',
-  ),
-  syscall: bind<(number: number, a: number, b: number, c: Uint8Array) => number>(
-    'long syscall(long, long, long, void *)',
-  ),
-  closeRange: bind<(number: number, first: number, last: number, flags: number) => number>(
-    'long syscall(long, unsigned long, unsigned long, long)',
-  ),
+  socket: library.func('int socket(int, int, int)') as (family: number, type: number, protocol: number) => number,
+  bind: library.func('int bind(int, void *, uint32)') as (fd: number, address: Uint8Array, size: number) => number,
+  setsockopt: library.func('int setsockopt(int, int, int, void *, uint32)') as (
+    fd: number,
+    level: number,
+    name: number,
+    value: Uint8Array,
+    size: number,
+  ) => number,
+  getsockopt: library.func('int getsockopt(int, int, int, void *, void *)') as (
+    fd: number,
+    level: number,
+    name: number,
+    value: Uint8Array,
+    size: Uint8Array,
+  ) => number,
+  getsockname: library.func('int getsockname(int, void *, void *)') as (
+    fd: number,
+    address: Uint8Array,
+    size: Uint8Array,
+  ) => number,
+  recv: library.func('long recv(int, void *, size_t, int)') as (
+    fd: number,
+    into: Uint8Array,
+    size: number,
+    flags: number,
+  ) => number,
+  recvfrom: library.func('long recvfrom(int, void *, size_t, int, void *, void *)') as (
+    fd: number,
+    into: Uint8Array,
+    size: number,
+    flags: number,
+    address: Uint8Array,
+    length: Uint8Array,
+  ) => number,
+  recvmsg: library.func('long recvmsg(int, void *, int)') as (fd: number, message: Uint8Array, flags: number) => number,
+  send: library.func('long send(int, void *, size_t, int)') as (
+    fd: number,
+    bytes: Uint8Array,
+    size: number,
+    flags: number,
+  ) => number,
+  sendmsg: library.func('long sendmsg(int, void *, int)') as (fd: number, message: Uint8Array, flags: number) => number,
+  poll: library.func('int poll(void *, unsigned long, int)') as (
+    fds: Uint8Array,
+    count: number,
+    timeout: number,
+  ) => number,
+  close: library.func('int close(int)') as (fd: number) => number,
+  exit: library.func('int _exit(int)') as (code: number) => number,
+  prctl: library.func('int prctl(int, unsigned long, unsigned long, unsigned long, unsigned long)') as (
+    option: number,
+    a: number,
+    b: number,
+    c: number,
+    d: number,
+  ) => number,
+  syscall: library.func('long syscall(long, long, long, void *)') as (
+    number: number,
+    a: number,
+    b: number,
+    c: Uint8Array,
+  ) => number,
+  closeRange: library.func('long syscall(long, unsigned long, unsigned long, long)') as (
+    number: number,
+    first: number,
+    last: number,
+    flags: number,
+  ) => number,
 };
 
 /** Nothing may run between the call and this: errno is the thread's own and any other call may change it. */
@@ -58,11 +89,9 @@ export const ERRNO = {
   EPERM: 1,
   EINTR: 4,
   EAGAIN: 11,
-  ENOMEM: 12,
   EACCES: 13,
   EADDRINUSE: 98,
   EAFNOSUPPORT: 97,
-  EADDRNOTAVAIL: 99,
 } as const;
 
 const NAMES = new Map<number, string>(Object.entries(koffi.os.errno).map(([name, value]) => [value, name]));
@@ -74,7 +103,6 @@ export function errnoName(result: number): string {
 
 /** What is the same on both machines, from the kernel's headers. */
 export const SOCKET = {
-  AF_UNSPEC: 0,
   AF_INET: 2,
   AF_INET6: 10,
   AF_PACKET: 17,
@@ -94,7 +122,6 @@ export const SOCKET = {
   IPV6_RECVPKTINFO: 49,
   IPV6_PKTINFO: 50,
   MSG_DONTWAIT: 0x40,
-  MSG_TRUNC: 0x20,
   MSG_NOSIGNAL: 0x4000,
 } as const;
 
