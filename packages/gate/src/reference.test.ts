@@ -8,11 +8,11 @@ import { program } from './program.ts';
 
 const FILE = join(import.meta.dirname, '../../../docs/reference/commands.md');
 
-test('docs/reference/commands.md is made from the commands (UPDATE_DOCS=1 makes it anew)', () => {
+test('docs/reference/commands.md is made from the commands (POSTERN_WRITE_DOCS=1 makes it anew)', () => {
   const committed = readFileSync(FILE, 'utf8');
   const made = replaceSection(committed, program.name, programReference(program));
-  if (process.env['UPDATE_DOCS'] === '1') writeFileSync(FILE, made);
-  else assert.equal(committed, made, 'run this test with UPDATE_DOCS=1 and commit the result');
+  if (process.env['POSTERN_WRITE_DOCS'] === '1') writeFileSync(FILE, made);
+  else assert.equal(committed, made, 'run this test with POSTERN_WRITE_DOCS=1 and commit the result');
 });
 
 test('the page tells every exit code', () => {
