@@ -1,7 +1,7 @@
 import { formatAddress } from '@postern/protocol';
 import { EXIT, PersonError } from '@postern/terminal';
 import type { HostBook } from './book.ts';
-import type { Progress } from './exchange.ts';
+import type { Progress } from './outcome.ts';
 import type { Host } from './host.ts';
 import { knock, type KnockResult, type Reach } from './knock.ts';
 import { type Ask, deviceParty, type Keeper, type Party, partyOf } from './request.ts';

@@ -2,7 +2,7 @@
 export { askHost, type AskOptions } from './ask-host.ts';
 export { HostBook } from './book.ts';
 export { dgramTransport, realSurroundings } from './dgram-transport.ts';
-export { type Answer, exchange, type ExchangeOptions, type Hearing, type Outcome, type Progress } from './exchange.ts';
+export { exchange, type ExchangeOptions, type Hearing } from './exchange.ts';
 export {
   type Enrolment,
   type GateKeys,
@@ -19,6 +19,7 @@ export { answersOf, type Attempt, knock, type KnockOptions, type KnockResult, ty
 export { learnFrom } from './lesson.ts';
 export { configDirectory } from './platform.ts';
 export { program } from './program.ts';
+export type { Answer, Outcome, Progress } from './outcome.ts';
 export { type AttemptReport, type KnockReport, reportOf } from './report.ts';
 export {
   type Ask,

@@ -11,7 +11,7 @@ import {
 import { EXIT, PersonError } from '@postern/terminal';
 import { askHost, type AskOptions } from './ask-host.ts';
 import type { HostBook } from './book.ts';
-import type { Answer } from './exchange.ts';
+import type { Answer } from './outcome.ts';
 import { type Host, hostName, type Memory } from './host.ts';
 import { answersOf, type KnockResult } from './knock.ts';
 

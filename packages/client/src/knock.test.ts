@@ -285,6 +285,19 @@ test('a family that is silent holds the other up for a moment only', async () =>
   assert.ok(world.clock.now - start < 500);
 });
 
+test('nothing is sent once a knock has ended, also when its last receipt was just being kept', async () => {
+  const world = new World(142);
+  world.network.weather = { delay: 20, jitter: 0, loss: 0, duplication: 0 };
+  const device = world.device({ local: '8.8.4.4' });
+  world.gate.loseState();
+  // Kept at 30 ms, answered at 70 ms with `resync`, which would be kept at 100 ms.
+  device.keeping = 30;
+  assert.equal(await device.outcome(OPEN, { patience: 80 }), 'silent');
+  const { carried } = world.network;
+  await world.clock.pass(30_000);
+  assert.equal(world.network.carried, carried);
+});
+
 test('no way to any address is said at once', async () => {
   const { world, device } = home(134);
   assert.equal(await device.outcome(OPEN, { addresses: [GATE6] }), 'unreachable');

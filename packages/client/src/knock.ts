@@ -1,7 +1,8 @@
 /** Knocks on the right addresses of a host, and makes one answer of it. */
 import { familyOf, type RequestId } from '@postern/protocol';
 import type { Memory } from './host.ts';
-import { type Answer, exchange, type ExchangeOptions, type Outcome, type Progress } from './exchange.ts';
+import { exchange, type ExchangeOptions } from './exchange.ts';
+import type { Answer, Outcome, Progress } from './outcome.ts';
 import { type Ask, type Keeper, newRequestId, type Party } from './request.ts';
 import { graceAfter, LONGEST_ROUND_TRIP_MS, PATIENCE_MS } from './schedule.ts';
 import type { Surroundings } from './transport.ts';

@@ -1,5 +1,5 @@
 import { familyOf, formatAddress, formatPrefix, MICROS_PER_SECOND } from '@postern/protocol';
-import type { Outcome } from './exchange.ts';
+import type { Outcome } from './outcome.ts';
 import type { Host } from './host.ts';
 import type { Attempt, KnockResult } from './knock.ts';
 import type { Ask } from './request.ts';

@@ -1,5 +1,5 @@
 import { formatAddress, formatPrefix } from '@postern/protocol';
-import type { Progress } from './exchange.ts';
+import type { Progress } from './outcome.ts';
 import { formatMicros } from './words.ts';
 
 /** Shows what happens on the way, a line each with the seconds since the start. Nothing that it shows could be replayed. */

@@ -1,7 +1,7 @@
 /** What the client tells its owner, in plain words. */
-import { formatAddress, formatPrefix, MICROS_PER_SECOND, type UnixMicros } from '@postern/protocol';
+import { familyOf, formatAddress, formatPrefix, MICROS_PER_SECOND, type UnixMicros } from '@postern/protocol';
 import { EXIT, PersonError } from '@postern/terminal';
-import type { Answer, Outcome } from './exchange.ts';
+import type { Answer, Outcome } from './outcome.ts';
 import type { Host } from './host.ts';
 import type { Attempt, KnockResult } from './knock.ts';
 import type { Ask } from './request.ts';
@@ -76,6 +76,17 @@ export function remarks(host: Host, answer: Answer): string[] {
     lines.push(`${host.name} has lost its state since the last time; nothing is wrong with this device`);
   if (answer.unsaved !== undefined) lines.push(`could not keep what ${host.name} told: ${answer.unsaved}`);
   return lines;
+}
+
+/** What became of the other family where one was granted, a line each; nothing where there is no way by it. */
+export function familyRemarks(host: Host, result: KnockResult): string[] {
+  return result.flatMap(({ address, outcome }) => {
+    const way = `IPv${familyOf(address)} (${formatAddress(address)})`;
+    const spare = `-${familyOf(address) === 6 ? 4 : 6} saves the wait`;
+    if (outcome.kind === 'silent' || outcome.kind === 'given-up')
+      return [`${host.name} did not answer over ${way}; ${spare}`];
+    return outcome.kind === 'answered' && outcome.status !== 'ok' ? [`${outcome.status} over ${way}`] : [];
+  });
 }
 
 /** The error for a knock of which nothing came. */

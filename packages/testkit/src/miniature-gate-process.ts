@@ -1,7 +1,7 @@
 /**
  * A miniature gate as a process on loopback, for tests of the command: `node miniature-gate-process.ts`. Prints `port N` and takes one
  * command a line on standard input, answering each with one line: `invite`, `revoke`, `lose-state`, `clock SECONDS`, `rotate`, `settle`, `deaf N`
- * (ignore the next N packets), `grants`. Ends with its input.
+ * (ignore the next N packets), `deaf-to ADDRESS`, `grants`. Ends with its input.
  */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
@@ -13,6 +13,7 @@ import { MiniatureGate } from './miniature-gate.ts';
 
 let offset = 0;
 let deaf = 0;
+let deafTo = '';
 const now = (): UnixMicros => (Date.now() * 1000 + offset) as UnixMicros;
 const random = (size: number): Uint8Array => randomBytes(size);
 const gate = new MiniatureGate({ random, now });
@@ -28,6 +29,7 @@ for (const [type, address] of sockets) {
   await once(socket, 'listening');
   ({ port } = socket.address());
   socket.on('message', (packet, from) => {
+    if (from.address === deafTo) return;
     if (deaf > 0) {
       deaf--;
       return;
@@ -74,6 +76,9 @@ function command(word: string, rest: readonly string[]): string {
       return 'ok';
     case 'deaf':
       deaf = Number(value);
+      return 'ok';
+    case 'deaf-to':
+      deafTo = value;
       return 'ok';
     case 'grants':
       return JSON.stringify(gate.grants.map(({ service, source }) => `${service} ${formatPrefix(source)}`));

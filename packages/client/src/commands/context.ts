@@ -4,7 +4,7 @@ import { EXIT, type Io, PersonError } from '@postern/terminal';
 import type { AskOptions } from '../ask-host.ts';
 import { HostBook } from '../book.ts';
 import { realSurroundings } from '../dgram-transport.ts';
-import type { Answer } from '../exchange.ts';
+import type { Answer } from '../outcome.ts';
 import type { Host } from '../host.ts';
 import { answersOf, type KnockResult, type Reach } from '../knock.ts';
 import { familyOption, timeoutOption } from '../option-values.ts';
@@ -14,7 +14,7 @@ import { reportOf } from '../report.ts';
 import type { Ask } from '../request.ts';
 import { PATIENCE_MS } from '../schedule.ts';
 import { progressPrinter } from '../verbose.ts';
-import { failure, remarks, successLine } from '../words.ts';
+import { failure, familyRemarks, remarks, successLine } from '../words.ts';
 
 /** The hosts of this device. */
 export function bookOf({ values }: Typed): HostBook {
@@ -72,6 +72,7 @@ export function tell(
     out,
     io,
   );
+  if (!typed.flags.has('quiet')) for (const line of familyRemarks(host, result)) io.err(`postern: note: ${line}`);
   return EXIT.ok;
 }
 

@@ -11,7 +11,7 @@ import {
 } from '@postern/protocol';
 import { MiniatureGate } from '@postern/testkit/miniature-gate';
 import { seededBytes, seededNumbers, SimulatedClock, SimulatedNetwork } from '@postern/testkit/simulated-network';
-import type { Progress } from '../exchange.ts';
+import type { Progress } from '../outcome.ts';
 import type { Memory } from '../host.ts';
 import { knock, type KnockOptions, type KnockResult } from '../knock.ts';
 import { type Ask, type Party, partyOf } from '../request.ts';
