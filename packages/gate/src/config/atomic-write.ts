@@ -52,7 +52,6 @@ function syncDirectory(directory: string): void {
  */
 export function writeAtomically(file: string, text: string, options: WriteOptions = {}): void {
   const before = existing(file);
-  if (before !== undefined && options.fresh === true) throw exists(file);
   const target = before?.path ?? file;
   const draft = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString('hex')}.tmp`);
   let drafted = false;
@@ -69,6 +68,7 @@ export function writeAtomically(file: string, text: string, options: WriteOption
       closeSync(fd);
     }
     if (options.fresh === true) {
+      // Unlike a rename, a link never replaces what is there.
       linkSync(draft, target);
       unlinkSync(draft);
     } else renameSync(draft, target);

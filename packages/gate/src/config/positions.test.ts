@@ -150,6 +150,24 @@ test('what people write is found: dotted keys, quotes, inline tables, comments, 
   }
 });
 
+test('quotes inside and at the end of strings of several lines belong to them', () => {
+  for (const quote of ['"', "'"]) {
+    for (const extra of ['', quote, quote + quote]) {
+      const long = quote.repeat(3);
+      const text = `a = ${long}x${quote}${quote}y = 1\n# z${extra}${long}\nb = [1, ${long}]${extra}${long}, 2]\nc = 3`;
+      parse(text);
+      const places = scanToml(text);
+      assert.deepEqual(
+        [['a'], ['b'], ['c'], ['b', 2]].map((path) => {
+          const place = placeOf(places, path);
+          return text.slice(place?.valueAt, place?.valueEnd);
+        }),
+        [text.slice(4, text.indexOf('\nb =')), text.slice(text.indexOf('[1'), text.indexOf('\nc')), '3', '2'],
+      );
+    }
+  }
+});
+
 test('lines count from 1 and columns in UTF-16 units', () => {
   assert.deepEqual(lineColumn('a\nbc', 0), { line: 1, column: 1 });
   assert.deepEqual(lineColumn('a\nbc', 3), { line: 2, column: 2 });
