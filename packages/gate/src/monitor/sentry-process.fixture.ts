@@ -18,6 +18,7 @@ interface Start {
   readonly xwing: string;
   readonly keys: readonly string[];
   readonly entry?: string;
+  readonly patience?: number;
 }
 
 interface Command {

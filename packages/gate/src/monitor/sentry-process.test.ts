@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { after, before, describe, test } from 'node:test';
@@ -72,7 +73,7 @@ class Scene implements Disposable {
   readonly peer: Talker;
   readonly #stack = new DisposableStack();
 
-  constructor(capture: 'packet' | 'dgram', prepare: (gate: Namespace) => void = () => undefined) {
+  constructor(capture: 'packet' | 'dgram', prepare: (gate: Namespace) => void = () => undefined, extra: object = {}) {
     this.gate = this.#stack.use(new Namespace('gate'));
     const outside = this.#stack.use(new Namespace('peer'));
     this.gate.connect(
@@ -83,7 +84,7 @@ class Scene implements Disposable {
     prepare(this.gate);
     const start = { port: PORT, capture, sentryUser: 'nobody', pq: 'off', x25519: toHex(x25519), xwing: toHex(xwing) };
     const program = join(import.meta.dirname, 'sentry-process.fixture.ts');
-    this.sentry = this.#stack.use(new Talker(this.gate, program, { ...start, keys: [toHex(first)] }));
+    this.sentry = this.#stack.use(new Talker(this.gate, program, { ...start, keys: [toHex(first)], ...extra }));
     this.peer = this.#stack.use(new Talker(outside, join(import.meta.dirname, 'peer.fixture.ts'), {}));
   }
 
@@ -146,144 +147,144 @@ async function until(what: string, holds: () => boolean): Promise<void> {
   assert.fail(`waited 10 s for: ${what}`);
 }
 
-for (const capture of ['packet', 'dgram'] as const) {
-  describe(`a sentry with ${capture} capture`, { skip: needsRoot, timeout: 120_000 }, () => {
-    let scene: Scene;
-    before(async () => {
-      scene = new Scene(capture);
-      await scene.ready();
-    });
-    after(() => {
-      scene[Symbol.dispose]();
-    });
+// Each has namespaces of its own, and most of their time is waiting.
+describe('the sentry process', { skip: needsRoot, timeout: 180_000, concurrency: 4 }, () => {
+  for (const capture of ['packet', 'dgram'] as const) {
+    describe(`a sentry with ${capture} capture`, { concurrency: 1 }, () => {
+      let scene: Scene;
+      before(async () => {
+        scene = new Scene(capture);
+        await scene.ready();
+      });
+      after(() => {
+        scene[Symbol.dispose]();
+      });
 
-    for (const [to, seen] of [
-      ['10.77.0.2', '00000000000000000000ffff0a4d0009'],
-      ['fd77::2', 'fd770000000000000000000000000009'],
-    ] as const) {
-      for (const suite of [1, 2] as const) {
-        test(`passes a knock of suite ${String(suite)} on ${to} on, and its receipt leaves from there`, async () => {
-          const sealed = knock(suite);
-          const { request, from, status, address } = await scene.knock(to, sealed);
-          assert.equal(request['suite'], suite);
-          assert.equal(request['gateKey'], 0);
-          assert.equal(request['family'], to.includes(':') ? 6 : 4);
-          assert.equal(request['address'], seen);
-          assert.equal(request['nonce'], toHex(sealed.packet.subarray(0, 8)));
-          assert.equal(from, `${to} ${String(PORT)}`);
-          assert.equal(status, 'ok');
-          assert.equal(address, seen);
-          assert.equal(scene.sentry.count('request') + scene.peer.count('got'), 0, 'and nothing twice');
+      for (const [to, seen] of [
+        ['10.77.0.2', '00000000000000000000ffff0a4d0009'],
+        ['fd77::2', 'fd770000000000000000000000000009'],
+      ] as const) {
+        for (const suite of [1, 2] as const) {
+          test(`passes a knock of suite ${String(suite)} on ${to} on, and its receipt leaves from there`, async () => {
+            const sealed = knock(suite);
+            const { request, from, status, address } = await scene.knock(to, sealed);
+            assert.equal(request['suite'], suite);
+            assert.equal(request['gateKey'], 0);
+            assert.equal(request['family'], to.includes(':') ? 6 : 4);
+            assert.equal(request['address'], seen);
+            assert.equal(request['nonce'], toHex(sealed.packet.subarray(0, 8)));
+            assert.equal(from, `${to} ${String(PORT)}`);
+            assert.equal(status, 'ok');
+            assert.equal(address, seen);
+            assert.equal(scene.sentry.count('request') + scene.peer.count('got'), 0, 'and nothing twice');
+          });
+        }
+      }
+
+      test('a copy is counted and passed over', async () => {
+        const sealed = knock(1);
+        await scene.knock('10.77.0.1', sealed);
+        const { counters } = await scene.state();
+        await scene.send('10.77.0.1', sealed.packet);
+        await sleep(1_500);
+        const after = await scene.state();
+        assert.equal((after.counters['duplicate'] ?? 0) - (counters['duplicate'] ?? 0), 1);
+        assert.equal(scene.sentry.count('request') + scene.peer.count('got'), 0);
+      });
+
+      test('junk of the right form never wakes it, and draws not one byte', async () => {
+        const { pid, hearing } = await scene.state();
+        assert.ok(pid);
+        assert.deepEqual(
+          hearing.map(({ filter }) => filter),
+          ['tag', 'tag'],
+        );
+        // What was counted before is reported first.
+        await sleep(1_200);
+        const asleep = switches(pid);
+        for (const to of ['10.77.0.1', 'fd77::1']) {
+          for (const size of [352, 1372]) await scene.send(to, randomBytes(size), 1_000);
+        }
+        // Four thousand packets against a report or two.
+        assert.ok(switches(pid) - asleep <= 4, `${String(switches(pid) - asleep)} context switches`);
+        assert.equal(scene.peer.count('got'), 0);
+        await scene.knock('10.77.0.1', knock(1));
+        await until('a knock does wake it', () => switches(pid) > asleep);
+      });
+
+      test('has no rights on any thread', async () => {
+        const { pid } = await scene.state();
+        const threads = readdirSync(`/proc/${String(pid)}/task`);
+        assert.ok(threads.length >= 2);
+        for (const thread of threads) {
+          const status = readFileSync(`/proc/${String(pid)}/task/${thread}/status`, 'utf8');
+          const field = (name: string): string => new RegExp(`^${name}:[ \\t]*(.*)$`, 'm').exec(status)?.[1] ?? '?';
+          for (const name of ['Uid', 'Gid']) for (const id of field(name).split('\t')) assert.notEqual(id, '0');
+          for (const name of ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb']) assert.match(field(name), /^0+$/);
+          assert.equal(field('Groups'), '');
+          assert.equal(field('NoNewPrivs'), '1');
+          assert.equal(field('Seccomp'), '2');
+        }
+        assert.equal(readFileSync(`/proc/${String(pid)}/environ`, 'latin1'), '');
+      });
+
+      test('takes a second gate key into use and drops the first', async () => {
+        await scene.state({ keys: [toHex(first), toHex(second)] });
+        assert.equal((await scene.knock('10.77.0.1', knock(1, second))).request['gateKey'], 1);
+        assert.equal((await scene.knock('10.77.0.1', knock(1, first))).request['gateKey'], 0);
+        await scene.state({ keys: [toHex(second)] });
+        assert.equal((await scene.knock('fd77::1', knock(2, second))).request['gateKey'], 0);
+        await scene.send('10.77.0.1', knock(1, first).packet);
+        await scene.state({ keys: [toHex(first)] });
+        await scene.knock('10.77.0.1', knock(1, first));
+        assert.equal(scene.sentry.count('request'), 0, 'the first key was not heard in between');
+      });
+
+      test('kill -9 of the sentry: no ICMP error meanwhile, and a new one hears', async () => {
+        const { pid, restarts } = await scene.state();
+        assert.ok(pid);
+        process.kill(pid, 'SIGKILL');
+        assert.equal(await scene.sentry.next('restart'), 'signal SIGKILL');
+        for (const probe of ['10.77.0.1', 'fd77::1']) {
+          scene.peer.tell({ probe, port: PORT });
+          assert.equal(await scene.peer.next('probed'), 'silent');
+        }
+        // What knocks while nobody listens waits in the sockets.
+        await scene.knock('10.77.0.2', knock(1));
+        const after = await scene.state();
+        assert.notEqual(after.pid, pid);
+        assert.equal(after.restarts, restarts + 1);
+      });
+
+      // The code that turns filters over is the same for both.
+      if (capture === 'packet')
+        test('filters follow the clock into another epoch and back', async () => {
+          const { pid } = await scene.state({ jump: 3 * EPOCH });
+          assert.ok(pid);
+          await sleep(2_500);
+          const asleep = switches(pid);
+          await scene.send('10.77.0.1', knock(1).packet);
+          await sleep(300);
+          assert.ok(switches(pid) - asleep <= 1, 'a knock of the old epoch does not wake it');
+          const { counters } = await scene.state();
+          await scene.send('10.77.0.1', knock(1, first, 3).packet);
+          await sleep(1_500);
+          // Its own clock did not jump: that it refuses the tag shows that the kernel let it through.
+          const after = await scene.state({ jump: -3 * EPOCH });
+          assert.equal((after.counters['tag'] ?? 0) - (counters['tag'] ?? 0), 1);
+          await sleep(2_500);
+          await scene.knock('10.77.0.1', knock(1));
         });
-      }
-    }
 
-    test('a copy is counted and passed over', async () => {
-      const sealed = knock(1);
-      await scene.knock('10.77.0.1', sealed);
-      const { counters } = await scene.state();
-      await scene.send('10.77.0.1', sealed.packet);
-      await sleep(1_500);
-      const after = await scene.state();
-      assert.equal((after.counters['duplicate'] ?? 0) - (counters['duplicate'] ?? 0), 1);
-      assert.equal(scene.sentry.count('request') + scene.peer.count('got'), 0);
+      test('kill -9 of the monitor ends the sentry', async () => {
+        const { pid } = await scene.state();
+        scene.sentry.child.kill('SIGKILL');
+        await until('the sentry is gone', () => !lives(Number(pid)));
+      });
     });
+  }
 
-    test('junk of the right form never wakes it, and draws not one byte', async () => {
-      const { pid, hearing } = await scene.state();
-      assert.ok(pid);
-      assert.deepEqual(
-        hearing.map(({ filter }) => filter),
-        ['tag', 'tag'],
-      );
-      // What was counted before is reported first.
-      await sleep(1_200);
-      const asleep = switches(pid);
-      for (const to of ['10.77.0.1', 'fd77::1']) {
-        for (const size of [352, 1372]) await scene.send(to, randomBytes(size), 1_000);
-      }
-      // Four thousand packets against a report or two.
-      assert.ok(switches(pid) - asleep <= 4, `${String(switches(pid) - asleep)} context switches`);
-      assert.equal(scene.peer.count('got'), 0);
-      await scene.knock('10.77.0.1', knock(1));
-      await until('a knock does wake it', () => switches(pid) > asleep);
-    });
-
-    test('has no rights on any thread', async () => {
-      const { pid } = await scene.state();
-      const threads = readdirSync(`/proc/${String(pid)}/task`);
-      assert.ok(threads.length >= 2);
-      for (const thread of threads) {
-        const status = readFileSync(`/proc/${String(pid)}/task/${thread}/status`, 'utf8');
-        const field = (name: string): string => new RegExp(`^${name}:[ \\t]*(.*)$`, 'm').exec(status)?.[1] ?? '?';
-        for (const name of ['Uid', 'Gid']) for (const id of field(name).split('\t')) assert.notEqual(id, '0');
-        for (const name of ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb']) assert.match(field(name), /^0+$/);
-        assert.equal(field('Groups'), '');
-        assert.equal(field('NoNewPrivs'), '1');
-        assert.equal(field('Seccomp'), '2');
-      }
-      assert.equal(readFileSync(`/proc/${String(pid)}/environ`, 'latin1'), '');
-    });
-
-    test('takes a second gate key into use and drops the first', async () => {
-      await scene.state({ keys: [toHex(first), toHex(second)] });
-      assert.equal((await scene.knock('10.77.0.1', knock(1, second))).request['gateKey'], 1);
-      assert.equal((await scene.knock('10.77.0.1', knock(1, first))).request['gateKey'], 0);
-      await scene.state({ keys: [toHex(second)] });
-      assert.equal((await scene.knock('fd77::1', knock(2, second))).request['gateKey'], 0);
-      await scene.send('10.77.0.1', knock(1, first).packet);
-      await scene.state({ keys: [toHex(first)] });
-      await scene.knock('10.77.0.1', knock(1, first));
-      assert.equal(scene.sentry.count('request'), 0, 'the first key was not heard in between');
-    });
-
-    test('kill -9 of the sentry: no ICMP error meanwhile, and a new one hears', async () => {
-      const { pid, restarts } = await scene.state();
-      assert.ok(pid);
-      process.kill(pid, 'SIGKILL');
-      assert.equal(await scene.sentry.next('restart'), 'signal SIGKILL');
-      for (const probe of ['10.77.0.1', 'fd77::1']) {
-        scene.peer.tell({ probe, port: PORT });
-        assert.equal(await scene.peer.next('probed'), 'silent');
-      }
-      // What knocks while nobody listens waits in the sockets.
-      await scene.knock('10.77.0.2', knock(1));
-      const after = await scene.state();
-      assert.notEqual(after.pid, pid);
-      assert.equal(after.restarts, restarts + 1);
-    });
-
-    const both = capture === 'dgram' ? 'tried with packet capture: it is the same code' : false;
-    test('filters follow the clock into another epoch and back', { skip: both }, async () => {
-      const { pid } = await scene.state({ jump: 3 * EPOCH });
-      assert.ok(pid);
-      await sleep(5_500);
-      const asleep = switches(pid);
-      await scene.send('10.77.0.1', knock(1).packet);
-      await sleep(300);
-      assert.ok(switches(pid) - asleep <= 1, 'a knock of the old epoch does not wake it');
-      const { counters } = await scene.state();
-      await scene.send('10.77.0.1', knock(1, first, 3).packet);
-      await sleep(1_500);
-      // Its own clock did not jump: that it refuses the tag shows that the kernel let it through.
-      const after = await scene.state({ jump: -3 * EPOCH });
-      assert.equal((after.counters['tag'] ?? 0) - (counters['tag'] ?? 0), 1);
-      await sleep(5_500);
-      await scene.knock('10.77.0.1', knock(1));
-    });
-
-    test('kill -9 of the monitor ends the sentry', async () => {
-      const { pid } = await scene.state();
-      scene.sentry.child.kill('SIGKILL');
-      await until('the sentry is gone', () => !lives(Number(pid)));
-    });
-  });
-}
-
-test(
-  'with a small optmem_max two tags are checked in the kernel, four are left to the sentry',
-  { skip: needsRoot, timeout: 60_000 },
-  async () => {
+  test('with a small optmem_max two tags are checked in the kernel, four are left to the sentry', async () => {
     using scene = new Scene('packet', (gate) => gate.run('sysctl', ['-qw', 'net.core.optmem_max=20480']));
     await scene.ready();
     const filters = async (keys: readonly Uint8Array[]): Promise<readonly string[]> =>
@@ -296,21 +297,46 @@ test(
     await scene.knock('fd77::1', knock(1, second));
     await sleep(1_500);
     assert.equal((await scene.state()).counters['tag'], 50);
-  },
-);
-
-test('a port in use is an error that names it', { skip: needsRoot, timeout: 60_000 }, async () => {
-  using scene = new Scene('packet');
-  await scene.ready();
-  using other = new Talker(scene.gate, join(import.meta.dirname, 'sentry-process.fixture.ts'), {
-    ...{ port: PORT, capture: 'packet', sentryUser: 'nobody', pq: 'off' },
-    ...{ x25519: toHex(x25519), xwing: toHex(xwing), keys: [toHex(first)] },
   });
-  assert.match(String(await other.next('error')), /udp port 62201 \(IPv4\) is in use by another program/);
-});
 
-test('IPv6 may be off on the host', { skip: needsRoot, timeout: 60_000 }, async () => {
-  using scene = new Scene('packet', (gate) => gate.run('sysctl', ['-qw', 'net.ipv6.conf.all.disable_ipv6=1']));
-  await scene.ready();
-  await scene.knock('10.77.0.1', knock(1));
+  test('a port in use is an error that names it', async () => {
+    using scene = new Scene('packet');
+    await scene.ready();
+    using other = new Talker(scene.gate, join(import.meta.dirname, 'sentry-process.fixture.ts'), {
+      ...{ port: PORT, capture: 'packet', sentryUser: 'nobody', pq: 'off' },
+      ...{ x25519: toHex(x25519), xwing: toHex(xwing), keys: [toHex(first)] },
+    });
+    assert.match(String(await other.next('error')), /udp port 62201 \(IPv4\) is in use by another program/);
+  });
+
+  test('IPv6 may be off on the host', async () => {
+    using scene = new Scene('packet', (gate) => gate.run('sysctl', ['-qw', 'net.ipv6.conf.all.disable_ipv6=1']));
+    await scene.ready();
+    await scene.knock('10.77.0.1', knock(1));
+  });
+
+  test('a sentry that hangs is ended and started again, a quiet one is not', async () => {
+    using scene = new Scene('packet', undefined, { patience: 12_000 });
+    await scene.ready();
+    await sleep(17_500);
+    const { pid, restarts } = await scene.state();
+    assert.ok(pid);
+    assert.equal(restarts, 0);
+    process.kill(pid, 'SIGSTOP');
+    assert.equal(await scene.sentry.next('restart', 20_000), 'no sign of life');
+    await scene.knock('10.77.0.1', knock(1));
+  });
+
+  test('a sentry that cannot start is an error with its last words', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'postern-entry-'));
+    try {
+      chmodSync(directory, 0o755);
+      const entry = join(directory, 'broken.mjs');
+      writeFileSync(entry, "process.stderr.write('no such luck\\n'); process.exit(3);");
+      using scene = new Scene('packet', undefined, { entry });
+      assert.match(String(await scene.sentry.next('error')), /the sentry could not be started: exit code 3/);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
 });

@@ -59,6 +59,8 @@ export interface SentryOptions {
   readonly onRestart?: (reason: string, delay: number) => void;
   /** The program to run instead of the sentry's own; for tests. */
   readonly entry?: string;
+  /** How long a sentry may send nothing before it counts as hanging, in milliseconds; for tests. */
+  readonly patience?: number;
 }
 
 /** A sentry that is kept running. Disposing it ends the process and closes its sockets. */
@@ -80,10 +82,10 @@ export interface SentryProcess extends Disposable {
 }
 
 /** How often epochs and the sign of life are looked at, in milliseconds. */
-const TICK = 5_000;
+const TICK = 2_000;
 
 /** A sentry that sent nothing for so long hangs: it reports every 10 s at least. Milliseconds. */
-const SILENT = 30_000;
+const PATIENCE = 30_000;
 
 /** Verdicts that wait for a sentry that does not read; one more is dropped, and its client asks again. */
 const MOST_VERDICTS = 256;
@@ -292,7 +294,8 @@ class KeptSentry implements SentryProcess {
   #tick(): void {
     this.#sockets.turn(this.#options.clock());
     const life = this.#life;
-    if (life !== undefined && performance.now() - life.lastSign > SILENT) this.#end(life, 'no sign of life');
+    const { patience = PATIENCE } = this.#options;
+    if (life !== undefined && performance.now() - life.lastSign > patience) this.#end(life, 'no sign of life');
   }
 
   /** The line's end tells an honest sentry to go; the signal does not ask. */

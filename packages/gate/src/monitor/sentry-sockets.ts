@@ -60,6 +60,8 @@ export class SentrySockets implements Disposable {
       return { family, packet: packet.socket, udp: udp.socket, heard: packet.socket, filter: packet.filter };
     };
     this.#ears = { 4: open(4), 6: open(6) };
+    if (this.#ears[4] === undefined && this.#ears[6] === undefined)
+      throw new Error('this host has neither IPv4 nor IPv6');
     opened.move();
   }
 
