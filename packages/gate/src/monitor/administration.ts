@@ -25,7 +25,7 @@ import type { Service, User } from '../config/model.ts';
 import { addUser, revokeDevice, revokeUser } from '../config/user-file.ts';
 import type { Member } from './directory.ts';
 import type { Gate } from './gate.ts';
-import { formatEndpoint, type Grant } from './grants.ts';
+import { formatEndpoint, type Grant } from './grant.ts';
 import { gateKeyId, newest } from './rotation.ts';
 import type { SentryProcess } from './sentry-process.ts';
 

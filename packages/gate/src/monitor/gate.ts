@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { networkInterfaces } from 'node:os';
 import { dirname, join } from 'node:path';
+import process from 'node:process';
 import {
   MICROS_PER_SECOND,
   REFUSALS,
@@ -35,6 +36,8 @@ import { openStore, type Store } from './store.ts';
 
 const HOUSEKEEPING_SEED = 1200 * MICROS_PER_SECOND;
 const random: Random = (size) => randomBytes(size);
+/** Time as the kernel counts a grant's: it goes on when somebody sets the clock, and rests when the machine does. */
+const uptime = (): UnixMicros => Number(process.hrtime.bigint() / 1000n) as UnixMicros;
 
 /** What a gate is made from. */
 export interface GateOptions {
@@ -86,9 +89,10 @@ export class Gate implements Disposable {
       join(dirname(this.#configuration.socket), 'last-record'),
       random,
     );
-    this.grants = new GrantBook(firewall, this.store, random, (error) => {
-      log('error', 'the firewall refused a grant', { error });
-    });
+    const grantError = (what: string, error: string): void => {
+      log('error', what, { error });
+    };
+    this.grants = new GrantBook(firewall, this.store, random, grantError, uptime);
     this.protections = new Protections({
       firewall,
       store: this.store,

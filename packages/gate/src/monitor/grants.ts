@@ -12,23 +12,9 @@ import {
   type UnixMicros,
 } from '@postern/protocol';
 import { ONCE_SLOTS, type Applied, type Change, type Endpoint, type Firewall, type Source } from '../firewall/port.ts';
-import type { Store, StoredGrant } from './store.ts';
-
-/** Leave for one source to reach one service until a time. The kernel holds it and ends it; this is what we know about it. */
-export interface Grant {
-  /** 8 random bytes in hexadecimal: the only thing about it that the ruleset shows. */
-  readonly id: string;
-  readonly request: RequestId;
-  /** Undefined for a grant that was found in the kernel and in no record. */
-  readonly device: DeviceId | undefined;
-  readonly service: ServiceName | undefined;
-  readonly source: Source;
-  readonly endpoints: readonly Endpoint[];
-  readonly created: UnixMicros;
-  readonly ends: UnixMicros;
-  /** Place of a single-use grant, the same for each of its endpoints; undefined for a timed one. */
-  readonly slot: number | undefined;
-}
+import { adopt } from './adoption.ts';
+import { elementKey, formatEndpoint, grantOf, recordOf, sameSource, type Grant } from './grant.ts';
+import type { Store } from './store.ts';
 
 /** What a grant is asked for with. */
 export interface Wanted {
@@ -41,31 +27,16 @@ export interface Wanted {
   readonly singleUse: boolean;
 }
 
+/** What the state keeps of grants. */
+export type GrantRecords = Pick<Store, 'putGrant' | 'dropGrant' | 'grants'>;
+
 /** How long an ended grant is remembered, so that a late retry of its request gets the same answer instead of a second grant. */
 const REMEMBERED = 300 * MICROS_PER_SECOND;
+/** A clock that is off by so much from where it was has been set. */
+const SET = MICROS_PER_SECOND;
 
 /** `full`: the kernel's sets, or the 32 single-use places of this source, hold no more. `failed`: the firewall refused; see the log. */
 export type GrantRefusal = 'full' | 'failed';
-
-/** An endpoint as text: "tcp/22". */
-export function formatEndpoint(endpoint: Endpoint): string {
-  return `${endpoint.protocol}/${String(endpoint.port)}`;
-}
-
-function parseEndpoints(text: string): Endpoint[] {
-  return text.split(' ').map((word) => {
-    const [protocol, port] = word.split('/');
-    return { protocol: protocol === 'udp' ? 'udp' : 'tcp', port: Number(port) };
-  });
-}
-
-function sameSource(a: Source, b: Source): boolean {
-  return a.family === b.family && a.prefix === b.prefix && toHex(a.address) === toHex(b.address);
-}
-
-function elementKey(source: Source, endpoint: Endpoint): string {
-  return `${toHex(source.address)}/${String(source.prefix)} ${formatEndpoint(endpoint)}`;
-}
 
 function secondsUntil(ends: UnixMicros, now: UnixMicros): Seconds {
   return Math.max(1, Math.ceil((ends - now) / MICROS_PER_SECOND)) as Seconds;
@@ -74,23 +45,33 @@ function secondsUntil(ends: UnixMicros, now: UnixMicros): Seconds {
 /** The gate's book of grants over the firewall that holds them. */
 export class GrantBook {
   readonly #firewall: Firewall;
-  readonly #store: Store;
+  readonly #records: GrantRecords;
   readonly #random: Random;
-  readonly #onError: (error: string) => void;
+  readonly #onError: (what: string, error: string) => void;
+  readonly #uptime: (() => UnixMicros) | undefined;
   readonly #grants = new Map<string, Grant>();
   readonly #byRequest = new Map<string, string>();
   readonly #byDevice = new Map<string, Set<string>>();
   /** Timed grants by kernel element: several may share one, which lasts as long as the longest. */
   readonly #timed = new Map<string, Set<string>>();
-  /** Single-use grants by source. */
+  /** Single-use grants by source and endpoint. */
   readonly #armed = new Map<string, Set<string>>();
   #pruned = 0;
+  #ahead: number | undefined;
 
-  constructor(firewall: Firewall, store: Store, random: Random, onError: (error: string) => void) {
+  /** @param uptime - time as the kernel counts it, which nobody can set; without it the clock is taken never to be set */
+  constructor(
+    firewall: Firewall,
+    records: GrantRecords,
+    random: Random,
+    onError: (what: string, error: string) => void,
+    uptime?: () => UnixMicros,
+  ) {
     this.#firewall = firewall;
-    this.#store = store;
+    this.#records = records;
     this.#random = random;
     this.#onError = onError;
+    this.#uptime = uptime;
   }
 
   /** The grant that this request already got, also when it ended meanwhile. */
@@ -101,8 +82,9 @@ export class GrantBook {
 
   /** Opens: the kernel has the grant when this returns. */
   open(wanted: Wanted, now: UnixMicros): Result<Grant, GrantRefusal> {
+    this.#follow(now);
     this.#prune(now);
-    const base = {
+    const grant = {
       id: toHex(this.#random(8)),
       request: wanted.request,
       device: wanted.device,
@@ -112,37 +94,26 @@ export class GrantBook {
       created: now,
       ends: (now + wanted.seconds * MICROS_PER_SECOND) as UnixMicros,
     };
-    return wanted.singleUse ? this.#arm(base, now) : this.#set(base, now);
+    return wanted.singleUse ? this.#arm(grant, now) : this.#set({ ...grant, slot: undefined }, now);
   }
 
   /** Lets the device's live grant of this service from this source last for `seconds` from now, never shorter than it does. */
   extend(wanted: Wanted, now: UnixMicros): Result<Grant, GrantRefusal | 'nothing-to-extend'> {
+    this.#follow(now);
     const ends = (now + wanted.seconds * MICROS_PER_SECOND) as UnixMicros;
     for (const grant of this.#of(wanted.device, wanted.service, now)) {
       if (!sameSource(grant.source, wanted.source)) continue;
-      if (grant.ends >= ends) return accept(grant);
-      const extended = { ...grant, ends };
-      const applied = this.#firewall.apply(
-        grant.endpoints.map((endpoint): Change => {
-          const common = { source: grant.source, endpoint, id: grant.id };
-          if (grant.slot !== undefined)
-            return { ...common, kind: 'rearm', slot: grant.slot, seconds: secondsUntil(ends, now) };
-          return { ...common, kind: 'set', seconds: secondsUntil(this.#latest(extended, endpoint), now) };
-        }),
-      );
-      if (applied.ok) {
-        this.#keep(extended);
-        return accept(extended);
-      }
-      // used up meanwhile: this one is over, the device may have another
-      if (applied.reason === 'missing') this.#forget(grant);
-      else return refuse(this.#refusal(applied));
+      const extended = { ...grant, ends: Math.max(grant.ends, ends) as UnixMicros };
+      const done = grant.slot === undefined ? this.#set(extended, now) : this.#rearm(extended, grant.slot, now);
+      // Used up meanwhile; the device may have another.
+      if (done !== undefined) return done;
     }
     return refuse('nothing-to-extend');
   }
 
   /** Ends all grants of a device for a service (all services when undefined), whatever their source. Returns how many. */
   close(device: DeviceId, service: ServiceName | undefined, now: UnixMicros): number {
+    this.#follow(now);
     const mine = this.#of(device, service, now);
     for (const grant of mine) this.#end(grant, now);
     return mine.length;
@@ -150,6 +121,7 @@ export class GrantBook {
 
   /** Ends one grant by its id; false when none of that id is live. */
   end(id: string, now: UnixMicros): boolean {
+    this.#follow(now);
     const grant = this.#grants.get(id);
     if (grant === undefined || grant.ends <= now) return false;
     this.#end(grant, now);
@@ -158,10 +130,11 @@ export class GrantBook {
 
   /** The grants that have not run out; single-use ones may have been used meanwhile (the kernel knows: {@link Firewall.list}). */
   live(now: UnixMicros): Grant[] {
+    this.#follow(now);
     return [...this.#grants.values()].filter((grant) => grant.ends > now);
   }
 
-  /** Whether a grant of this service was made at `since` or later; known for five minutes, and as long as the grant lasts. */
+  /** Whether a grant of this service was made at `since` or later; known for five minutes after the grant ended. */
   grantedSince(service: ServiceName, since: UnixMicros): boolean {
     for (const grant of this.#grants.values()) if (grant.service === service && grant.created >= since) return true;
     return false;
@@ -169,110 +142,101 @@ export class GrantBook {
 
   /** After a restart: what the kernel still holds is ours again, with what the record says about it. */
   adopt(now: UnixMicros): { adopted: number; unknown: number } {
-    const records = new Map(this.#store.grants().map((record) => [record.id, record]));
-    const held = new Map<string, Grant>();
-    for (const opening of this.#firewall.list().openings) {
-      const id = opening.id ?? `unknown-${elementKey(opening.source, opening.endpoint)}`;
-      const ends = Math.max(held.get(id)?.ends ?? 0, now + opening.remaining * 1000) as UnixMicros;
-      const record = records.get(id);
-      const endpoints = [...(held.get(id)?.endpoints ?? []), opening.endpoint];
-      held.set(id, {
-        id,
-        request: record?.request ?? (id as RequestId),
-        device: record?.device,
-        service: record?.service,
-        source: opening.source,
-        endpoints,
-        created: record?.created ?? now,
-        ends,
-        slot: opening.slot,
-      });
-    }
-    let unknown = 0;
-    for (const grant of held.values()) {
-      if (!records.delete(grant.id)) unknown++;
+    this.#follow(now);
+    const { live, over, unknown } = adopt(this.#firewall.list().openings, this.#records.grants().map(grantOf), now);
+    for (const grant of live) this.#index(grant);
+    for (const grant of over) {
       this.#index(grant);
+      if (grant.ends + REMEMBERED <= now) this.#forget(grant);
     }
-    // Of grants that shared a kernel element only the last is named there; a timed one whose element still lasts is live.
-    for (const record of records.values()) {
-      const grant = restore(record);
-      const shared = grant.endpoints.every((endpoint) => this.#timed.has(elementKey(grant.source, endpoint)));
-      if (grant.slot === undefined && grant.ends > now && shared) this.#index(grant);
-      else if (grant.created + REMEMBERED > now)
-        this.#index({ ...grant, ends: Math.min(grant.ends, now) as UnixMicros });
-      else this.#store.dropGrant(record.id);
-    }
-    return { adopted: held.size, unknown };
+    return { adopted: live.length, unknown };
   }
 
-  #set(grant: Omit<Grant, 'slot'>, now: UnixMicros): Result<Grant, GrantRefusal> {
-    const applied = this.#firewall.apply(
-      grant.endpoints.map((endpoint) => ({
-        kind: 'set',
-        source: grant.source,
-        endpoint,
-        id: grant.id,
-        seconds: secondsUntil(this.#latest({ ...grant, slot: undefined }, endpoint), now),
-      })),
-    );
+  /** Sets the elements of a timed grant, each for as long as the longest grant that shares it. */
+  #set(grant: Grant, now: UnixMicros): Result<Grant, GrantRefusal> {
+    const applied = this.#firewall.apply(grant.endpoints.map((endpoint) => this.#element(grant, endpoint, now)));
     if (!applied.ok) return refuse(this.#refusal(applied));
-    const opened = { ...grant, slot: undefined };
-    this.#keep(opened);
-    return accept(opened);
+    this.#keep(grant);
+    return accept(grant);
   }
 
   #arm(grant: Omit<Grant, 'slot'>, now: UnixMicros): Result<Grant, GrantRefusal> {
-    const siblings = [...(this.#armed.get(toHex(grant.source.address)) ?? [])]
-      .map((id) => this.#grants.get(id))
-      .filter((other) => other !== undefined);
-    const occupied = new Map(siblings.filter((other) => other.ends > now).map((other) => [other.slot, other]));
+    const { source, endpoints, id } = grant;
+    const siblings = this.#sharing(this.#armed, grant).filter((other) => other.ends > now);
     // Places that we believe armed come last: one that was used is free again, and only the kernel knows.
-    const places = Array.from({ length: ONCE_SLOTS }, (_, slot) => slot);
-    for (const slot of [...places.filter((p) => !occupied.has(p)), ...places.filter((p) => occupied.has(p))]) {
+    const believed = (slot: number): boolean => siblings.some((other) => other.slot === slot);
+    const slots = Array.from({ length: ONCE_SLOTS }, (_, slot) => slot);
+    for (const slot of [...slots.filter((it) => !believed(it)), ...slots.filter(believed)]) {
+      const seconds = secondsUntil(grant.ends, now);
       const applied = this.#firewall.apply(
-        grant.endpoints.map((endpoint) => ({
-          kind: 'arm',
-          source: grant.source,
-          endpoint,
-          id: grant.id,
-          seconds: secondsUntil(grant.ends, now),
-          slot,
-        })),
+        endpoints.map((endpoint) => ({ kind: 'arm', source, endpoint, id, seconds, slot })),
       );
       if (applied.ok) {
-        const used = occupied.get(slot);
-        if (used !== undefined) this.#over(used, now);
-        const opened = { ...grant, slot };
-        this.#keep(opened);
-        return accept(opened);
+        for (const other of siblings) if (other.slot === slot) this.#used(other, endpoints, now);
+        const armed = { ...grant, slot };
+        this.#keep(armed);
+        return accept(armed);
       }
       if (applied.reason !== 'taken') return refuse(this.#refusal(applied));
     }
     return refuse('full');
   }
 
+  /** Gives a single-use grant its new end; undefined when it was used up. Each of its endpoints may have been used by itself. */
+  #rearm(grant: Grant, slot: number, now: UnixMicros): Result<Grant, GrantRefusal> | undefined {
+    const { source, id } = grant;
+    const seconds = secondsUntil(grant.ends, now);
+    const used: Endpoint[] = [];
+    for (const endpoint of grant.endpoints) {
+      const applied = this.#firewall.apply([{ kind: 'rearm', source, endpoint, id, seconds, slot }]);
+      if (applied.ok) continue;
+      if (applied.reason !== 'missing') return refuse(this.#refusal(applied));
+      used.push(endpoint);
+    }
+    const left = this.#used(grant, used, now);
+    return left === undefined ? undefined : accept(left);
+  }
+
   #end(grant: Grant, now: UnixMicros): void {
     const over = this.#over(grant, now);
-    const changes = grant.endpoints.map((endpoint): Change => {
-      const { source, slot } = grant;
-      if (slot !== undefined) return { kind: 'disarm', source, endpoint, slot };
-      const ends = this.#latest(over, endpoint);
-      return ends > now
-        ? { kind: 'set', source, endpoint, seconds: secondsUntil(ends, now), id: grant.id }
-        : { kind: 'unset', source, endpoint };
-    });
-    const applied = this.#firewall.apply(changes);
+    const { source, slot } = grant;
+    const applied = this.#firewall.apply(
+      grant.endpoints.map((endpoint): Change =>
+        slot === undefined ? this.#element(over, endpoint, now) : { kind: 'disarm', source, endpoint, slot },
+      ),
+    );
     if (!applied.ok) this.#refusal(applied);
   }
 
-  /** When the kernel element of a timed grant must end: with the last of those who share it. */
-  #latest(grant: Grant, endpoint: Endpoint): UnixMicros {
-    let latest = grant.ends;
-    for (const id of this.#timed.get(elementKey(grant.source, endpoint)) ?? []) {
+  /** What the kernel's element of a timed grant must be: it ends with the last of those who share it, and bears that one's id. */
+  #element(grant: Grant, endpoint: Endpoint, now: UnixMicros): Change {
+    const { source } = grant;
+    let last = grant;
+    for (const id of this.#timed.get(elementKey(source, endpoint)) ?? []) {
       const other = this.#grants.get(id);
-      if (other !== undefined && id !== grant.id && other.ends > latest) latest = other.ends;
+      if (other !== undefined && id !== grant.id && other.ends > last.ends) last = other;
     }
-    return latest;
+    if (last.ends <= now) return { kind: 'unset', source, endpoint };
+    return { kind: 'set', source, endpoint, seconds: secondsUntil(last.ends, now), id: last.id };
+  }
+
+  /** What is left of a single-use grant when these endpoints of it were used. */
+  #used(grant: Grant, used: readonly Endpoint[], now: UnixMicros): Grant | undefined {
+    const gone = new Set(used.map(formatEndpoint));
+    const left = { ...grant, endpoints: grant.endpoints.filter((endpoint) => !gone.has(formatEndpoint(endpoint))) };
+    if (left.endpoints.length === 0) {
+      this.#over(grant, now);
+      return undefined;
+    }
+    this.#unindex(grant);
+    this.#keep(left);
+    return left;
+  }
+
+  /** The grants in an index that share an element with this one. */
+  #sharing(index: ReadonlyMap<string, ReadonlySet<string>>, { source, endpoints }: Omit<Grant, 'slot'>): Grant[] {
+    const ids = new Set(endpoints.flatMap((endpoint) => [...(index.get(elementKey(source, endpoint)) ?? [])]));
+    return [...ids].map((id) => this.#grants.get(id)).filter((grant) => grant !== undefined);
   }
 
   #of(device: DeviceId, service: ServiceName | undefined, now: UnixMicros): Grant[] {
@@ -291,20 +255,8 @@ export class GrantBook {
 
   #keep(grant: Grant): void {
     this.#index(grant);
-    if (grant.device === undefined || grant.service === undefined) return;
-    this.#store.putGrant({
-      id: grant.id,
-      request: grant.request,
-      device: grant.device,
-      service: grant.service,
-      family: grant.source.family,
-      address: grant.source.address,
-      prefix: grant.source.prefix,
-      endpoints: grant.endpoints.map(formatEndpoint).join(' '),
-      created: grant.created,
-      ends: grant.ends,
-      slot: grant.slot,
-    });
+    const record = recordOf(grant);
+    if (record !== undefined) this.#write(() => this.#records.putGrant(record));
   }
 
   #index(grant: Grant): void {
@@ -317,52 +269,63 @@ export class GrantBook {
     }
   }
 
-  #places(grant: Grant): [Map<string, Set<string>>, string][] {
-    const places: [Map<string, Set<string>>, string][] =
-      grant.slot === undefined
-        ? grant.endpoints.map((endpoint) => [this.#timed, elementKey(grant.source, endpoint)])
-        : [[this.#armed, toHex(grant.source.address)]];
-    if (grant.device !== undefined) places.push([this.#byDevice, grant.device]);
-    return places;
-  }
-
-  #forget(grant: Grant): void {
-    this.#grants.delete(grant.id);
-    if (grant.device !== undefined) this.#byRequest.delete(grant.device + grant.request);
+  #unindex(grant: Grant): void {
     for (const [index, key] of this.#places(grant)) {
       const ids = index.get(key);
       ids?.delete(grant.id);
       if (ids?.size === 0) index.delete(key);
     }
-    this.#store.dropGrant(grant.id);
+  }
+
+  #places({ slot, source, endpoints, device }: Grant): [Map<string, Set<string>>, string][] {
+    const index = slot === undefined ? this.#timed : this.#armed;
+    const places = endpoints.map((endpoint): [Map<string, Set<string>>, string] => [
+      index,
+      elementKey(source, endpoint),
+    ]);
+    return device === undefined ? places : [...places, [this.#byDevice, device]];
+  }
+
+  #forget(grant: Grant): void {
+    this.#unindex(grant);
+    this.#grants.delete(grant.id);
+    if (grant.device !== undefined) this.#byRequest.delete(grant.device + grant.request);
+    this.#write(() => this.#records.dropGrant(grant.id));
+  }
+
+  /** The kernel has the grant, and ends it, also when a full disk does not take the record: then a restart will not know whose it is. */
+  #write(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#onError(
+        'what is known of a grant could not be recorded',
+        error instanceof Error ? error.message : 'unknown error',
+      );
+    }
   }
 
   /** Forgets what ended long ago, at most once a minute, so that the book is bounded by what was granted in the last minutes. */
   #prune(now: UnixMicros): void {
     if (now - this.#pruned < 60 * MICROS_PER_SECOND && now >= this.#pruned) return;
     this.#pruned = now;
-    for (const grant of [...this.#grants.values()]) {
-      if (grant.ends <= now && grant.created + REMEMBERED <= now) this.#forget(grant);
-    }
+    for (const grant of [...this.#grants.values()]) if (grant.ends + REMEMBERED <= now) this.#forget(grant);
+  }
+
+  /** When the clock was set, what the book says about ends is set with it: the kernel goes on counting. */
+  #follow(now: UnixMicros): void {
+    if (this.#uptime === undefined) return;
+    const ahead = now - this.#uptime();
+    const step = ahead - (this.#ahead ?? ahead);
+    this.#ahead ??= ahead;
+    if (Math.abs(step) < SET) return;
+    this.#ahead = ahead;
+    for (const grant of this.#grants.values()) this.#keep({ ...grant, ends: (grant.ends + step) as UnixMicros });
   }
 
   #refusal(applied: Extract<Applied, { ok: false }>): GrantRefusal {
     if (applied.reason === 'full') return 'full';
-    this.#onError(applied.reason === 'error' ? applied.error : applied.reason);
+    this.#onError('the firewall refused a grant', applied.reason === 'error' ? applied.error : applied.reason);
     return 'failed';
   }
-}
-
-function restore(record: StoredGrant): Grant {
-  return {
-    id: record.id,
-    request: record.request,
-    device: record.device,
-    service: record.service,
-    source: { family: record.family, address: record.address, prefix: record.prefix },
-    endpoints: parseEndpoints(record.endpoints),
-    created: record.created,
-    ends: record.ends,
-    slot: record.slot,
-  };
 }

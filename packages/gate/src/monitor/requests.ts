@@ -28,7 +28,8 @@ import {
 } from '@postern/protocol';
 import type { RequestFrame } from '../line/codec.ts';
 import { barred, type Directory, type Member } from './directory.ts';
-import type { Grant, GrantBook } from './grants.ts';
+import type { Grant } from './grant.ts';
+import type { GrantBook } from './grants.ts';
 import type { GateKeys } from '../config/gate-key.ts';
 import { gateKeyId } from './rotation.ts';
 import type { Store, StoredInvite } from './store.ts';
