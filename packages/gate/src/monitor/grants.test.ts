@@ -1,0 +1,339 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { MICROS_PER_SECOND, type DeviceId, type RequestId, type ServiceName, type UnixMicros } from '@postern/protocol';
+import type { Grant } from './grant.ts';
+import { GrantBench, refusing, type Asked } from './grants.fixture.ts';
+
+const HOME = '192.0.2.7';
+const LAPTOP = 'laptop' as DeviceId;
+const PHONE = 'phone' as DeviceId;
+const SSH = 'ssh' as ServiceName;
+
+function open(bench: GrantBench, asked: Asked = {}): Grant {
+  const opened = bench.book.open(bench.wanted(asked), bench.now);
+  assert.ok(opened.ok, opened.ok ? '' : opened.reason);
+  return opened.value;
+}
+
+function extend(bench: GrantBench, asked: Asked): string {
+  const extended = bench.book.extend(bench.wanted(asked), bench.now);
+  return extended.ok ? 'extended' : extended.reason;
+}
+
+const NOTHING = { timed: false, armed: 0 };
+const TIMED = { timed: true, armed: 0 };
+
+test('two devices behind one address share an element, which lasts as long as the longer of their grants', () => {
+  for (const [first, second] of [[20, 60] as const, [60, 20] as const]) {
+    const bench = new GrantBench();
+    open(bench, { seconds: first });
+    open(bench, { device: PHONE, seconds: second });
+    assert.equal(bench.firewall.list().openings.length, 1);
+    bench.pass(59);
+    assert.deepEqual(bench.holds(HOME, 'tcp/22'), TIMED);
+    bench.pass(1);
+    assert.deepEqual(bench.holds(HOME, 'tcp/22'), NOTHING);
+  }
+});
+
+test('of two devices behind one address one closes: the other keeps what it has left, and no more', () => {
+  const bench = new GrantBench();
+  open(bench, { seconds: 60 });
+  const phone = open(bench, { device: PHONE, seconds: 20 });
+  bench.pass(5);
+  assert.equal(bench.book.close(LAPTOP, SSH, bench.now), 1);
+  assert.deepEqual(bench.holds(HOME, 'tcp/22'), TIMED);
+  assert.deepEqual(
+    bench.firewall.list().openings.map(({ id, remaining }) => [id, remaining]),
+    [[phone.id, 15_000]],
+  );
+  assert.equal(bench.book.close(PHONE, SSH, bench.now), 1);
+  assert.deepEqual(bench.holds(HOME, 'tcp/22'), NOTHING);
+  assert.equal(bench.book.close(PHONE, SSH, bench.now), 0, 'nothing is left to be closed');
+});
+
+test('services that share a port: closing one leaves the port to the other', () => {
+  const bench = new GrantBench();
+  open(bench, { service: 'both', seconds: 60 });
+  open(bench, { service: 'ssh', seconds: 20 });
+  bench.book.close(LAPTOP, 'both' as ServiceName, bench.now);
+  assert.deepEqual(bench.holds(HOME, 'tcp/22'), TIMED);
+  assert.deepEqual(bench.holds(HOME, 'tcp/80'), NOTHING);
+  bench.pass(20);
+  assert.deepEqual(bench.holds(HOME, 'tcp/22'), NOTHING);
+});
+
+test('closing without a service closes all of them, and only of that device', () => {
+  const bench = new GrantBench();
+  open(bench, { service: 'ssh', once: true });
+  open(bench, { service: 'web' });
+  open(bench, { service: 'dns', device: PHONE });
+  assert.equal(bench.book.close(LAPTOP, undefined, bench.now), 2);
+  assert.deepEqual(
+    bench.firewall.list().openings.map(({ endpoint }) => endpoint.port),
+    [53],
+  );
+});
+
+test('a service of several ports is opened wholly or not at all', () => {
+  const bench = new GrantBench();
+  refusing(bench, (changes) =>
+    changes.some((change) => change.endpoint.port === 443) ? { ok: false, reason: 'full' } : undefined,
+  );
+  for (const once of [false, true]) {
+    const opened = bench.book.open(bench.wanted({ service: 'web', once }), bench.now);
+    assert.deepEqual(opened, { ok: false, reason: 'full' });
+    assert.deepEqual(bench.firewall.list().openings, []);
+    assert.deepEqual(bench.book.live(bench.now), []);
+  }
+  open(bench, { service: 'both' });
+  assert.equal(bench.firewall.list().openings.length, 2);
+});
+
+test('single connections take the lowest place that is free, and one that was used is free again', () => {
+  const bench = new GrantBench();
+  assert.deepEqual(
+    [0, 1, 2].map(() => open(bench, { once: true }).slot),
+    [0, 1, 2],
+  );
+  assert.ok(bench.connects(HOME, 'tcp/22'));
+  // Nobody tells us of the connection: the places that are known to be free come first.
+  assert.equal(open(bench, { once: true }).slot, 3);
+  for (let slot = 4; slot < 32; slot++) assert.equal(open(bench, { once: true }).slot, slot);
+  assert.equal(open(bench, { once: true }).slot, 0);
+  assert.deepEqual(bench.holds(HOME, 'tcp/22'), { timed: false, armed: 32 });
+  assert.deepEqual(bench.book.open(bench.wanted({ once: true }), bench.now), { ok: false, reason: 'full' });
+  assert.equal(open(bench, { once: true, from: '192.0.2.8' }).slot, 0, 'another source has places of its own');
+  assert.equal(bench.book.live(bench.now).length, 33, 'a grant whose place was taken over is over');
+  bench.pass(30);
+  assert.equal(open(bench, { once: true }).slot, 0, 'places whose time ran out are free');
+});
+
+test('each port of a source has places of its own, and none is taken over by a grant for another port', () => {
+  const bench = new GrantBench();
+  const first = Array.from({ length: 32 }, () => open(bench, { once: true }));
+  assert.equal(open(bench, { service: 'dns', once: true }).slot, 0);
+  assert.equal(bench.book.close(LAPTOP, SSH, bench.now), first.length);
+  assert.deepEqual(bench.holds(HOME, 'tcp/22'), NOTHING);
+  assert.deepEqual(bench.holds(HOME, 'udp/53'), { timed: false, armed: 1 });
+});
+
+test('a single-use grant of two ports admits one connection at each, in any order', () => {
+  const bench = new GrantBench();
+  open(bench, { service: 'both', once: true });
+  assert.ok(bench.connects(HOME, 'tcp/80'));
+  assert.ok(!bench.connects(HOME, 'tcp/80'));
+  // Its place is half used; a grant that needs the other half takes the next.
+  assert.equal(open(bench, { service: 'ssh', once: true }).slot, 1);
+  assert.equal(extend(bench, { service: 'both', seconds: 50, once: true }), 'extended');
+  bench.pass(40);
+  assert.deepEqual(bench.holds(HOME, 'tcp/22'), { timed: false, armed: 1 }, 'what was left of it was extended');
+  assert.ok(bench.connects(HOME, 'tcp/22'));
+  assert.ok(!bench.connects(HOME, 'tcp/22'));
+  assert.equal(extend(bench, { service: 'both', seconds: 50, once: true }), 'nothing-to-extend');
+});
+
+test('one grant is ended by its id, once', () => {
+  const bench = new GrantBench();
+  const [timed, single] = [open(bench), open(bench, { once: true })];
+  assert.equal(bench.book.end(single.id, bench.now), true);
+  assert.deepEqual(bench.holds(HOME, 'tcp/22'), TIMED);
+  assert.equal(bench.book.end(timed.id, bench.now), true);
+  assert.deepEqual(bench.firewall.list().openings, []);
+  for (const id of [timed.id, single.id, 'ffffffffffffffff']) assert.equal(bench.book.end(id, bench.now), false);
+});
+
+test('extending lengthens a grant from now on, never shortens it, and is for its own device, service and source', () => {
+  const bench = new GrantBench();
+  open(bench);
+  bench.pass(10);
+  for (const other of [{ device: PHONE }, { service: 'web' }, { from: '192.0.2.8' }] as const) {
+    assert.equal(extend(bench, other), 'nothing-to-extend');
+  }
+  assert.equal(extend(bench, { seconds: 1 }), 'extended');
+  bench.pass(19);
+  assert.deepEqual(bench.holds(HOME, 'tcp/22'), TIMED, 'it was not shortened');
+  assert.equal(extend(bench, { seconds: 30 }), 'extended');
+  bench.pass(29);
+  assert.deepEqual(bench.holds(HOME, 'tcp/22'), TIMED);
+  bench.pass(1);
+  assert.deepEqual(bench.holds(HOME, 'tcp/22'), NOTHING);
+  assert.equal(extend(bench, { seconds: 30 }), 'nothing-to-extend');
+});
+
+test('a single-use grant is extended as long as it was not used', () => {
+  const bench = new GrantBench();
+  const first = open(bench, { once: true });
+  bench.pass(20);
+  assert.equal(extend(bench, { seconds: 60 }), 'extended');
+  bench.pass(59);
+  assert.deepEqual(bench.holds(HOME, 'tcp/22'), { timed: false, armed: 1 });
+  assert.ok(bench.connects(HOME, 'tcp/22'));
+  // Whether the request asks for more or for less than it had: there is nothing any more.
+  assert.equal(extend(bench, { seconds: 60 }), 'nothing-to-extend');
+  open(bench, { once: true, seconds: 60 });
+  assert.ok(bench.connects(HOME, 'tcp/22'));
+  assert.equal(extend(bench, { seconds: 1 }), 'nothing-to-extend');
+  assert.equal(bench.book.ofRequest(LAPTOP, first.request)?.id, first.id, 'a late retry of the first still finds it');
+  open(bench, { once: true });
+  assert.ok(bench.connects(HOME, 'tcp/22'));
+  open(bench, { once: true });
+  assert.equal(extend(bench, { seconds: 60 }), 'extended', 'one that was used does not hide one that was not');
+});
+
+test('after a restart grants are whose they were, and shared elements end as the grants do', () => {
+  const bench = new GrantBench();
+  const laptop = open(bench, { seconds: 60 });
+  const phone = open(bench, { device: PHONE, seconds: 20 });
+  const single = open(bench, { service: 'both', once: true });
+  bench.pass(5);
+  assert.deepEqual(bench.restart(), { adopted: 3, unknown: 0 });
+  const ends = (id: string): number =>
+    (bench.book.live(bench.now).find((grant) => grant.id === id)?.ends ?? 0) - bench.now;
+  assert.equal(ends(laptop.id), 55 * MICROS_PER_SECOND);
+  assert.equal(ends(phone.id), 15 * MICROS_PER_SECOND);
+  assert.equal(bench.book.close(LAPTOP, undefined, bench.now), 2, 'the single-use one is known, too');
+  assert.equal(bench.book.ofRequest(LAPTOP, single.request)?.id, single.id);
+  bench.pass(14);
+  assert.deepEqual(bench.holds(HOME, 'tcp/22'), TIMED);
+  bench.pass(1);
+  assert.deepEqual(bench.holds(HOME, 'tcp/22'), NOTHING);
+});
+
+test('what the kernel holds and no record explains is held, shown and ended like any other', () => {
+  const bench = new GrantBench();
+  const { source, endpoints } = bench.wanted({ from: '192.0.2.0/24', service: 'web' });
+  for (const endpoint of endpoints) {
+    bench.firewall.apply([
+      { kind: 'set', source, endpoint, seconds: bench.wanted({}).seconds, id: 'aaaaaaaaaaaaaaaa' },
+    ]);
+  }
+  assert.deepEqual(bench.restart(), { adopted: 1, unknown: 1 });
+  const [grant] = bench.book.live(bench.now);
+  assert.deepEqual(grant?.endpoints, endpoints);
+  assert.equal(grant.device, undefined);
+  assert.equal(bench.book.end(grant.id, bench.now), true);
+  assert.deepEqual(bench.firewall.list().openings, []);
+});
+
+test('records of what the kernel does not hold are over: after a reboot, or when the connection came while we were away', () => {
+  const bench = new GrantBench();
+  const single = open(bench, { once: true });
+  const timed = open(bench, { service: 'web' });
+  bench.pass(1);
+  assert.ok(bench.connects(HOME, 'tcp/22'));
+  bench.firewall.remove();
+  bench.firewall.install({ knockPort: 62201, dropKnocks: true });
+  assert.deepEqual(bench.restart(), { adopted: 0, unknown: 0 });
+  assert.deepEqual(bench.book.live(bench.now), []);
+  for (const { request, id } of [single, timed]) assert.equal(bench.book.ofRequest(LAPTOP, request)?.id, id);
+  bench.pass(500);
+  bench.restart();
+  assert.equal(bench.records.size, 0, 'and are forgotten in time');
+});
+
+test('a retry finds the grant of its request, also after it was used or closed, and after a restart', () => {
+  const bench = new GrantBench();
+  const single = open(bench, { once: true, request: 'one' });
+  const closed = open(bench, { service: 'web', request: 'two' });
+  assert.ok(bench.connects(HOME, 'tcp/22'));
+  bench.book.close(LAPTOP, 'web' as ServiceName, bench.now);
+  for (let second = 0; second < 200; second += 40) {
+    assert.equal(bench.book.ofRequest(LAPTOP, 'one' as RequestId)?.id, single.id);
+    assert.equal(bench.book.ofRequest(LAPTOP, 'two' as RequestId)?.id, closed.id);
+    assert.equal(bench.book.ofRequest(PHONE, 'one' as RequestId), undefined, 'ids of requests are a device’s own');
+    bench.pass(40);
+    bench.restart();
+  }
+});
+
+test('the book and its records hold what was granted in the last minutes, however long it runs', () => {
+  const bench = new GrantBench();
+  let most = 0;
+  for (let second = 0; second < 3600; second += 5) {
+    open(bench, { from: `192.0.2.${String(second % 200)}`, once: second % 2 === 0 });
+    bench.pass(5);
+    most = Math.max(most, bench.records.size);
+  }
+  // a grant of 30 s, remembered for 300, looked at once a minute, one every 5 s
+  assert.ok(most <= (30 + 300 + 60) / 5 + 1, `${String(most)} records`);
+});
+
+test('a clock that is set ends nothing and lengthens nothing', () => {
+  for (const by of [-3600, 3600]) {
+    const bench = new GrantBench();
+    open(bench, { seconds: 60 });
+    open(bench, { service: 'dns', once: true });
+    bench.pass(10);
+    bench.set(by);
+    // It shares the first one's element, whose end must not be taken for an hour away, or for past.
+    open(bench, { device: PHONE, seconds: 20 });
+    assert.equal(extend(bench, { service: 'dns', seconds: 40 }), 'extended');
+    const remaining = bench.firewall
+      .list()
+      .openings.map(({ endpoint, remaining }) => [endpoint.port, remaining / 1000]);
+    assert.deepEqual(remaining, [
+      [22, 50],
+      [53, 40],
+    ]);
+    assert.equal(bench.book.live(bench.now).length, 3);
+    assert.equal(bench.book.close(LAPTOP, SSH, bench.now), 1, 'what is live can be closed');
+    bench.pass(20);
+    assert.deepEqual(bench.holds(HOME, 'tcp/22'), NOTHING);
+    assert.equal(bench.book.live(bench.now).length, 1);
+  }
+});
+
+test('a clock that was set while nobody looked: nothing lasts longer than the kernel held it', () => {
+  for (const by of [-3600, 3600]) {
+    const bench = new GrantBench();
+    open(bench, { seconds: 60 });
+    open(bench, { device: PHONE, seconds: 20 });
+    open(bench, { service: 'dns', seconds: 60 });
+    bench.pass(10);
+    bench.set(by);
+    bench.restart();
+    const live = bench.book.live(bench.now);
+    for (const grant of live) assert.ok(grant.ends <= bench.now + 50 * MICROS_PER_SECOND);
+    assert.equal(live.filter(({ service }) => service === 'dns').length, 1);
+    for (const grant of live) bench.book.end(grant.id, bench.now);
+    assert.deepEqual(bench.firewall.list().openings, [], 'and all of it can be ended');
+  }
+});
+
+test('a disk that takes no record costs no grant: the kernel has it and ends it', () => {
+  const bench = new GrantBench();
+  const { putGrant, dropGrant } = bench.records;
+  bench.records.putGrant = bench.records.dropGrant = () => {
+    throw new Error('database or disk is full');
+  };
+  const grant = open(bench);
+  assert.deepEqual(bench.holds(HOME, 'tcp/22'), TIMED);
+  assert.equal(bench.book.ofRequest(LAPTOP, grant.request)?.id, grant.id);
+  assert.equal(bench.book.close(LAPTOP, SSH, bench.now), 1);
+  assert.deepEqual(bench.holds(HOME, 'tcp/22'), NOTHING);
+  assert.match(bench.errors[0] ?? '', /^what is known of a grant could not be recorded: database or disk is full$/);
+  bench.pass(400);
+  Object.assign(bench.records, { putGrant, dropGrant });
+  open(bench);
+});
+
+test('a firewall that refuses is told of, and nothing is believed to be open', () => {
+  const bench = new GrantBench();
+  refusing(bench, () => ({ ok: false, reason: 'error', error: 'ENOBUFS' }));
+  assert.deepEqual(bench.book.open(bench.wanted({}), bench.now), { ok: false, reason: 'failed' });
+  assert.deepEqual(bench.book.open(bench.wanted({ once: true }), bench.now), { ok: false, reason: 'failed' });
+  assert.deepEqual(bench.errors, ['the firewall refused a grant: ENOBUFS', 'the firewall refused a grant: ENOBUFS']);
+  assert.deepEqual(bench.book.live(bench.now), []);
+});
+
+test('whether a service was granted since a moment is known', () => {
+  const bench = new GrantBench();
+  bench.pass(5);
+  const before = bench.now;
+  assert.equal(bench.book.grantedSince(SSH, before), false);
+  open(bench);
+  assert.equal(bench.book.grantedSince(SSH, before), true);
+  assert.equal(bench.book.grantedSince(SSH, (bench.now + 1) as UnixMicros), false);
+  assert.equal(bench.book.grantedSince('web' as ServiceName, before), false);
+});
