@@ -39,7 +39,7 @@ function connectionError(socket: string, error: unknown): PersonError {
       return new NotRunning(
         `posternd is not running: ${code === 'ENOENT' ? 'there is no socket' : 'nobody answers'} at ${socket}`,
         {
-          hint: '`systemctl start posternd` or `posternd run` starts it; `--config FILE` names another configuration',
+          hint: '`posternd run`, or its service, starts it; `--config FILE` names another configuration',
           cause: error,
         },
       );
@@ -52,7 +52,9 @@ function connectionError(socket: string, error: unknown): PersonError {
 }
 
 function broken(socket: string, what: string): PersonError {
-  return new PersonError(`posternd at ${socket} ${what}`, { hint: 'its log says why: `journalctl -u posternd`' });
+  return new PersonError(`posternd at ${socket} ${what}`, {
+    hint: 'its log says why (`journalctl -u posternd` where it is a service)',
+  });
 }
 
 function isReply(value: unknown): value is AdminReply {

@@ -36,7 +36,7 @@ export const check: Command = {
   options: [JSON_OUTPUT, CONFIG],
   examples: [
     { line: 'posternd check', does: 'shows everything that was found, the worst first' },
-    { line: 'posternd check && systemctl reload posternd', does: 'reloads only what is in order' },
+    { line: 'posternd check && posternd reload', does: 'reloads only what is in order' },
   ],
   run: async (parsed, io) => {
     const [{ loadConfiguration }, { ask, NotRunning }, { checkHost }] = await Promise.all([
