@@ -108,5 +108,5 @@ test('a program in TypeScript finds the types of the library', () => {
     checked.stdout,
     /^program\.ts\(2,14\): error TS2322: Type 'Result<.*' is not assignable to type 'number'/,
   );
-  assert.equal(checked.stdout.trim().split('\n').length, 1, checked.stdout);
+  assert.equal(checked.stdout.match(/error TS/g)?.length, 1, checked.stdout);
 });
