@@ -285,7 +285,7 @@ test('a family that is silent holds the other up for a moment only', async () =>
   assert.ok(world.clock.now - start < 500);
 });
 
-test('nothing is sent once a knock has ended, also when its last receipt was just being kept', async () => {
+test('nothing is begun once a knock has ended, also when its last receipt was just being kept', async () => {
   const world = new World(142);
   world.network.weather = { delay: 20, jitter: 0, loss: 0, duplication: 0 };
   const device = world.device({ local: '8.8.4.4' });
@@ -294,8 +294,10 @@ test('nothing is sent once a knock has ended, also when its last receipt was jus
   device.keeping = 30;
   assert.equal(await device.outcome(OPEN, { patience: 80 }), 'silent');
   const { carried } = world.network;
+  const { last } = device.memory.sender;
   await world.clock.pass(30_000);
   assert.equal(world.network.carried, carried);
+  assert.equal(device.memory.sender.last, last, 'nor is a time taken for it');
 });
 
 test('no way to any address is said at once', async () => {
