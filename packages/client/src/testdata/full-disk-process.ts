@@ -1,6 +1,6 @@
 /** In a mount namespace of its own: keeps a host on a tiny file system, fills it, and prints what a change of the host gives then. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -35,3 +35,4 @@ const { message = '', hint = '' } = error instanceof PersonError ? error : {};
 const files = readdirSync(join(directory, 'hosts'));
 process.stdout.write(JSON.stringify({ error: message, hint, kept: book.get('web1').port === 1, files }));
 execFileSync('umount', [directory]);
+rmdirSync(directory);
