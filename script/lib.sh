@@ -73,7 +73,8 @@ view() {
       mount --bind "$entry" "$name"
     fi
   done
-  say "$root is not readable for the user of the sentry; $at shows it for the time of this command"
+  printf '%s: %s is not readable for the user of the sentry; %s shows it for the time of this command\n' \
+    "${command##*/}" "$root" $at >&2
   cd $at
   exec "$at/$command" "$@"
 }
