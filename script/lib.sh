@@ -1,7 +1,6 @@
 # shellcheck shell=bash
 # What the commands in script/ and bin/ share. Sourced, not run. Sets ROOT and puts the pinned Node first on PATH.
 
-umask 022 # whatever is installed here, the sentry's user must be able to read
 ROOT=$(cd -P "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin # a PATH without them is usual after `su`
 
