@@ -49,9 +49,9 @@ test('it gives what two plain token buckets give, and forgets nobody who still o
       const budget = new Budget(total, prefix);
       const naive = new NaiveBudget(total, prefix);
       let now = 1_795_000_000 * second;
-      for (const [name, step] of takes) {
-        now += step;
-        assert.equal(budget.take(name, now), naive.take(name, now));
+      for (const [who, wait] of takes) {
+        now += wait;
+        assert.equal(budget.take(who, now), naive.take(who, now));
         assert.ok(budget.size <= budget.capacity);
       }
     }),
@@ -63,6 +63,19 @@ test('a million prefixes take no more memory than the rate admits', () => {
   const budget = new Budget({ burst: 64, rate: 64 }, { burst: 8, rate: 8 });
   for (let index = 0; index < 1_000_000; index++) budget.take(String(index), 1_000_000 + index * 100);
   assert.ok(budget.size <= budget.capacity);
+});
+
+test('whoever came first is not forgotten first while it still owes', () => {
+  const budget = new Budget({ burst: 8, rate: 8 }, { burst: 2, rate: 0.25 });
+  const step = second / 8;
+  let now = 1_000_000_000;
+  const passer = (): boolean => budget.take(String((now += step)), now);
+  assert.ok(budget.take('regular', now));
+  while (budget.size < budget.capacity - 1) assert.ok(passer());
+  assert.ok(budget.take('regular', now) && budget.take('regular', now));
+  // The longest unused have to make room now.
+  for (let count = 0; count < 10; count++) passer();
+  assert.ok(!budget.take('regular', now));
 });
 
 test('a prefix that used up its ration takes nothing from the others', () => {

@@ -85,6 +85,63 @@ test('the filter lets through exactly what the sentry takes for a knock', () => 
   assert.ok(passed > 100, `only ${String(passed)} packets passed: the generator makes too few knocks`);
 });
 
+test('the filter and the sentry agree on every value of every header byte', () => {
+  const nonce = new Uint8Array(8);
+  for (const layer of ['ip4', 'ip6'] as const) {
+    const program = knockFilter({ layer, port: PORT, tagKeys: [] });
+    const headers = layer === 'ip4' ? 28 : 48;
+    for (const size of [SHORT_PACKET, LONG_PACKET]) {
+      const bytes = packet(layer, size, nonce, nonce);
+      for (let offset = 0; offset < headers; offset++) {
+        const original = bytes[offset] ?? 0;
+        for (let value = 0; value < 256; value++) {
+          bytes[offset] = value;
+          assert.equal(
+            passes(program, bytes),
+            expected(layer, bytes, []),
+            `${layer} ${String(offset)} ${String(value)}`,
+          );
+        }
+        bytes[offset] = original;
+      }
+    }
+  }
+});
+
+test('options, fragments, other protocols, ports and lengths are no knock', () => {
+  const four: readonly [number, number][] = [
+    [0, 0x46],
+    [0, 0x65],
+    [3, 0],
+    [6, 0x20],
+    [6, 0x10],
+    [7, 1],
+    [9, 6],
+    [23, 0],
+    [25, 0],
+  ];
+  const six: readonly [number, number][] = [
+    [0, 0x45],
+    [5, 0],
+    [6, 0],
+    [6, 44],
+    [43, 0],
+    [45, 0],
+  ];
+  for (const [layer, changes] of [
+    ['ip4', four],
+    ['ip6', six],
+  ] as const) {
+    const program = knockFilter({ layer, port: PORT, tagKeys: [] });
+    for (const [offset, value] of changes) {
+      const bytes = packet(layer, SHORT_PACKET, new Uint8Array(8), new Uint8Array(8));
+      assert.ok(passes(program, bytes));
+      bytes[offset] = value;
+      assert.ok(!passes(program, bytes), `${layer} ${String(offset)} ${String(value)}`);
+    }
+  }
+});
+
 test('the filter is total on arbitrary bytes and agrees with the sentry on them', () => {
   fc.assert(
     fc.property(ipLayer, keys, fc.uint8Array({ maxLength: 1500 }), (layer, tagKeys, bytes) => {
