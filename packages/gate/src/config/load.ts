@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import {
   deviceIdOf,
   parsePrefix,
@@ -247,33 +247,46 @@ export function loadUser(file: string, services: readonly Service[]): User {
 /**
  * Reads posternd.toml and every file of users.d beside it.
  *
+ * @param onBroken - told of each file of users.d that is wrong, which is then left out; without it such a file is an error
  * @throws PersonError with EXIT.configuration for the first thing that is wrong, `FILE:LINE:COLUMN: …` where it is inside a file
  */
-export function loadConfiguration(file: string): Configuration {
+export function loadConfiguration(file: string, onBroken?: (error: PersonError) => void): Configuration {
   const gate = loadGate(file);
   const services = new Set<string>(gate.services.map((service) => service.name));
   const owners = new Map<DeviceId, User>();
   const users: User[] = [];
   for (const name of userFiles(gate.usersDirectory)) {
-    const from = readToml(join(gate.usersDirectory, name));
-    const userName = name.slice(0, -'.toml'.length);
-    if (!isUserName(userName)) throw badName(from.file);
-    const user = readUser(from, userName);
-    checkServices(from, user, services);
-    user.devices.forEach((device, i) => {
-      const owner = owners.get(device.id);
-      if (owner !== undefined) {
-        const whose = owner === user ? 'listed before in this file' : `${owner.name}'s already (${owner.file})`;
-        throw errorAt(
-          from,
-          ['devices', i, 'ed25519'],
-          `devices[${i + 1}]: this key is ${whose}`,
-          'one public key is one device of one user',
-        );
-      }
-      owners.set(device.id, user);
-    });
-    users.push(user);
+    try {
+      const user = readUserFile(join(gate.usersDirectory, name), services, owners);
+      for (const device of user.devices) owners.set(device.id, user);
+      users.push(user);
+    } catch (error) {
+      if (onBroken === undefined || !(error instanceof PersonError)) throw error;
+      onBroken(error);
+    }
   }
   return { ...gate, users };
+}
+
+function readUserFile(file: string, services: ReadonlySet<string>, owners: ReadonlyMap<DeviceId, User>): User {
+  const from = readToml(file);
+  const name = basename(file, '.toml');
+  if (!isUserName(name)) throw badName(from.file);
+  const user = readUser(from, name);
+  checkServices(from, user, services);
+  const own = new Set<DeviceId>();
+  user.devices.forEach((device, i) => {
+    const owner = owners.get(device.id);
+    if (owner !== undefined || own.has(device.id)) {
+      const whose = owner === undefined ? 'listed before in this file' : `${owner.name}'s already (${owner.file})`;
+      throw errorAt(
+        from,
+        ['devices', i, 'ed25519'],
+        `devices[${i + 1}]: this key is ${whose}`,
+        'one public key is one device of one user',
+      );
+    }
+    own.add(device.id);
+  });
+  return user;
 }

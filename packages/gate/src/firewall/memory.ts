@@ -133,6 +133,10 @@ class Memory implements MemoryFirewall {
     return { openings, protections };
   }
 
+  present(): boolean {
+    return this.#plan !== undefined;
+  }
+
   knocks(): number {
     return this.#knocks;
   }

@@ -311,6 +311,7 @@ export class NftablesStage implements Stage {
   /** The library opens a socket whenever it runs: let it be in the gate's namespace. */
   #moved(firewall: Firewall): Firewall {
     return {
+      present: () => firewall.present(),
       install: (plan) => {
         within(this.gate, () => {
           firewall.install(plan);

@@ -209,7 +209,15 @@ class Nftables implements Firewall {
     return { openings, protections };
   }
 
+  present(): boolean {
+    return this.#countKnocks() !== undefined;
+  }
+
   knocks(): number {
+    return this.#countKnocks() ?? 0;
+  }
+
+  #countKnocks(): number | undefined {
     const writer = this.#writer;
     writer.reset();
     const sequence = writer.begin(NFT_MSG.getObject, NLM_F.ack, NFPROTO_INET);
@@ -217,7 +225,7 @@ class Nftables implements Firewall {
     writer.text(OBJECT.name, KNOCKS);
     writer.u32(OBJECT.type, OBJECT.counter);
     writer.end();
-    let packets = 0;
+    let packets: number | undefined;
     this.#socket.exchange(writer, sequence, sequence, (buffer, start, end) => {
       const data = attributes(buffer, start, end).find(({ type }) => type === OBJECT.data);
       const count = data && attributes(buffer, data.start, data.end).find(({ type }) => type === OBJECT.packets);

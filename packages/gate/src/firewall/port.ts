@@ -112,6 +112,8 @@ export interface Firewall extends Disposable {
   seed(flows: readonly Flow[], seconds: Seconds): Applied;
   /** What the kernel holds now; nothing when nothing is installed. Throws when the system does not answer. */
   list(): { readonly openings: readonly Opening[]; readonly protections: readonly Protection[] };
+  /** Whether the ruleset is there: `nft flush ruleset`, and a restart of nftables.service, take it away. Microseconds. */
+  present(): boolean;
   /** Packets to the knock port that the ruleset dropped or passed since installation, strangers' and devices'; 0 without one. */
   knocks(): number;
   /** Takes tables and rules away wholly: afterwards the host is as before `install`. */

@@ -39,6 +39,7 @@ const sentryFrame: fc.Arbitrary<SentryFrame> = fc.oneof(
   record({
     suite: fc.constantFrom(1 as const, 2 as const),
     gateKey: fc.constantFrom(0 as const, 1 as const),
+    serial: fc.nat(255),
     id: u32,
     port: u16,
     nonce: bytes(8),
@@ -61,7 +62,7 @@ const monitorFrame: fc.Arbitrary<MonitorFrame> = fc.oneof(
     x25519: bytes(32),
     xwing: bytes(32),
   }),
-  record({ type: fc.constant('keys' as const), current: key, next: maybeKey }),
+  record({ type: fc.constant('keys' as const), serial: fc.nat(255), current: key, next: maybeKey }),
   record({
     type: fc.constant('verdict' as const),
     status: fc.constantFrom(...RECEIPT_STATUSES),
@@ -110,6 +111,20 @@ test('what decodes is exactly what an encoder makes of it', () => {
   );
 });
 
+test('a source of one family in the form of the other is no frame', () => {
+  const request = { type: 'request', suite: 1, gateKey: 0, serial: 0, id: 1, port: 2 } as const;
+  const fields = { nonce: new Uint8Array(8), encHash: new Uint8Array(32), plaintext: new Uint8Array(183) };
+  const mapped = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 1);
+  const six = Uint8Array.of(0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1);
+  const decodes = (family: 4 | 6, source: Uint8Array): boolean =>
+    decodeSentryFrame(encodeSentryFrame({ ...request, ...fields, family, address: source } as SentryFrame)) !==
+    undefined;
+  assert.deepEqual(
+    [decodes(4, mapped), decodes(6, six), decodes(6, mapped), decodes(4, six)],
+    [true, true, false, false],
+  );
+});
+
 test('decoders are total on arbitrary bytes', () => {
   fc.assert(
     fc.property(fc.oneof(bytes(FRAME), fc.uint8Array({ maxLength: 2 * FRAME })), fc.nat(4), (frame, type) => {
@@ -123,10 +138,10 @@ test('decoders are total on arbitrary bytes', () => {
 });
 
 test('decoded fields do not change with the buffer they came from', () => {
-  const buffer = encodeMonitorFrame({ type: 'keys', current: new Uint8Array(32).fill(7), next: undefined });
+  const buffer = encodeMonitorFrame({ type: 'keys', serial: 9, current: new Uint8Array(32).fill(7), next: undefined });
   const frame = decodeMonitorFrame(buffer);
   buffer.fill(9);
-  assert.deepEqual(frame, { type: 'keys', current: new Uint8Array(32).fill(7), next: undefined });
+  assert.deepEqual(frame, { type: 'keys', serial: 9, current: new Uint8Array(32).fill(7), next: undefined });
 });
 
 test('every refusal has a place in a report', () => {

@@ -37,6 +37,8 @@ export interface RequestFrame {
   readonly suite: Suite;
   /** Which gate key it used: 0 the current, 1 the next. */
   readonly gateKey: 0 | 1;
+  /** Serial of the gate keys that `gateKey` counts in: {@link KeysFrame.serial}. */
+  readonly serial: number;
   /** Family of the observed source. */
   readonly family: 4 | 6;
   /** u32, echoed in the verdict. */
@@ -84,6 +86,8 @@ export interface SetupFrame {
 /** The live gate keys. */
 export interface KeysFrame {
   readonly type: 'keys';
+  /** u8, another one each time: a request that was made under other keys can be told from one under these. */
+  readonly serial: number;
   /** 32 bytes. */
   readonly current: Uint8Array;
   /** 32 bytes; undefined when none is being rotated in. */
@@ -143,6 +147,7 @@ export function encodeSentryFrame(frame: SentryFrame, into: Uint8Array = new Uin
       view.setUint32(REQUEST_FRAME.id, frame.id);
       put(into, REQUEST_FRAME.address, frame.address, 16);
       view.setUint16(REQUEST_FRAME.port, frame.port);
+      into[REQUEST_FRAME.serial] = frame.serial;
       put(into, REQUEST_FRAME.nonce, frame.nonce, 8);
       put(into, REQUEST_FRAME.encHash, frame.encHash, 32);
       put(into, REQUEST_FRAME.plaintext, frame.plaintext, PLAINTEXT_SIZE);
@@ -173,12 +178,13 @@ export function decodeSentryFrame(frame: Uint8Array): SentryFrame | undefined {
       if (gateKey !== 0 && gateKey !== 1) return undefined;
       if (family !== 4 && family !== 6) return undefined;
       if (isMapped(frame, REQUEST_FRAME.address) !== (family === 4)) return undefined;
-      if (!zero(frame, REQUEST_FRAME.port + 2, REQUEST_FRAME.nonce) || frame[REQUEST_FRAME.zero] !== 0)
+      if (!zero(frame, REQUEST_FRAME.serial + 1, REQUEST_FRAME.nonce) || frame[REQUEST_FRAME.zero] !== 0)
         return undefined;
       return {
         type: 'request',
         suite,
         gateKey,
+        serial: frame[REQUEST_FRAME.serial] ?? 0,
         family,
         id: view.getUint32(REQUEST_FRAME.id),
         address: frame.slice(REQUEST_FRAME.address, REQUEST_FRAME.address + 16),
@@ -212,6 +218,7 @@ export function encodeMonitorFrame(frame: MonitorFrame, into: Uint8Array = new U
     case 'keys':
       into[KEYS_FRAME.type] = FROM_MONITOR.keys;
       into[KEYS_FRAME.count] = frame.next === undefined ? 1 : 2;
+      into[KEYS_FRAME.serial] = frame.serial;
       put(into, KEYS_FRAME.current, frame.current, 32);
       putOptional(into, KEYS_FRAME.next, frame.next);
       return into;
@@ -252,8 +259,13 @@ export function decodeMonitorFrame(frame: Uint8Array): MonitorFrame | undefined 
     case FROM_MONITOR.keys: {
       const next = optional(frame, KEYS_FRAME.next);
       if (frame[KEYS_FRAME.count] !== (next === undefined ? 1 : 2)) return undefined;
-      if (!zero(frame, KEYS_FRAME.count + 1, KEYS_FRAME.current) || !zero(frame, KEYS_END, FRAME)) return undefined;
-      return { type: 'keys', current: frame.slice(KEYS_FRAME.current, KEYS_FRAME.current + 32), next };
+      if (!zero(frame, KEYS_FRAME.serial + 1, KEYS_FRAME.current) || !zero(frame, KEYS_END, FRAME)) return undefined;
+      return {
+        type: 'keys',
+        serial: frame[KEYS_FRAME.serial] ?? 0,
+        current: frame.slice(KEYS_FRAME.current, KEYS_FRAME.current + 32),
+        next,
+      };
     }
     case FROM_MONITOR.verdict: {
       const status = RECEIPT_STATUSES[frame[VERDICT_FRAME.status] ?? 0];

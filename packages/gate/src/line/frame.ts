@@ -18,7 +18,7 @@ export const SENTRY_FD = { line: 3, packet4: 4, packet6: 5, udp4: 6, udp6: 7 } a
 /**
  * `request` (sentry to monitor), offsets: one unsealed, not yet verified request.
  * 0 type · 1 suite · 2 gate key that it used (0 current, 1 next) · 3 family of the observed source (4, 6) · 4 id u32, echoed in the
- * verdict · 8 observed source address 16 (IPv4 mapped) · 24 source port u16 · 26 zero 6 · 32 nonce 8 · 40 SHA-256(enc) 32 ·
+ * verdict · 8 observed source address 16 (IPv4 mapped) · 24 source port u16 · 26 serial of the gate keys · 27 zero 5 · 32 nonce 8 · 40 SHA-256(enc) 32 ·
  * 72 plaintext 0..183 · 255 zero 1.
  */
 export const REQUEST_FRAME = {
@@ -29,6 +29,7 @@ export const REQUEST_FRAME = {
   id: 4,
   address: 8,
   port: 24,
+  serial: 26,
   nonce: 32,
   encHash: 40,
   plaintext: 72,
@@ -51,8 +52,8 @@ export const SETUP_FRAME = { type: 0, flags: 1, port: 2, x25519: 4, xwing: 36 } 
 /** Bits of the setup frame's flags. */
 export const SETUP_FLAG = { packet4: 1, packet6: 2, udp4: 4, udp6: 8, receiveUdp: 16, pqRequired: 32 } as const;
 
-/** `keys` (monitor to sentry), after setup and at every rotation: 0 type · 1 number of gate keys (1, 2) · 4 current 32 · 36 next 32 or zero. */
-export const KEYS_FRAME = { type: 0, count: 1, current: 4, next: 36 } as const;
+/** `keys` (monitor to sentry), after setup and at every rotation: 0 type · 1 number of gate keys (1, 2) · 2 their serial u8 · 4 current 32 · 36 next 32 or zero. */
+export const KEYS_FRAME = { type: 0, count: 1, serial: 2, current: 4, next: 36 } as const;
 
 /**
  * `verdict` (monitor to sentry): one receipt to be sealed and sent. 0 type · 1 status · 2 zero 2 · 4 id u32 · 8 grant end u64 (unix

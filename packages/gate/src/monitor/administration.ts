@@ -135,17 +135,17 @@ export function administration(
   };
 
   const revoked = (
-    user: string,
+    user: User,
     devices: readonly DeviceId[],
     before: readonly Grant[],
     invites: number,
   ): RevokedValue => {
-    gate.reread();
+    gate.rereadUser(user.file);
     const after = new Set(gate.grants.live(gate.clock()).map((grant) => grant.id));
     const ended = before.map((grant) => grant.id).filter((id) => !after.has(id));
     const rotation = gate.rotateKeys();
-    gate.log('warning', 'revoked', { user, devices: devices.length, grants: ended.length, invites });
-    return { user, devices, grants: ended, invites, rotation };
+    gate.log('warning', 'revoked', { user: user.name, devices: devices.length, grants: ended.length, invites });
+    return { user: user.name, devices, grants: ended, invites, rotation };
   };
 
   const grantEntry = (grant: Grant, now: UnixMicros): GrantEntry => {
@@ -224,11 +224,11 @@ export function administration(
       }
       const all = services().map((service) => service.name);
       for (const service of wanted ?? []) named('service', services(), service);
-      addUser(gate.configuration, {
+      const file = addUser(gate.configuration, {
         name,
         services: all.filter((service) => wanted === undefined || wanted.includes(service)),
       });
-      gate.reread();
+      gate.rereadUser(file);
       return invite(named('user', users(), name), expiresHours ?? INVITE_HOURS);
     },
 
@@ -259,7 +259,7 @@ export function administration(
       revokeUser(user.file, gate.clock());
       const invites = gate.store.removeInvites({ user: name });
       return revoked(
-        name,
+        user,
         user.devices.filter((device) => device.revoked === undefined).map((device) => device.id),
         before,
         invites,
@@ -296,7 +296,7 @@ export function administration(
         throw new PersonError(`device ${device.id} is revoked already`, { hint: `since ${iso(device.revoked)}` });
       const before = gate.grants.live(gate.clock());
       revokeDevice(member.user.file, device.id, gate.clock());
-      return revoked(member.user.name, [device.id], before, 0);
+      return revoked(member.user, [device.id], before, 0);
     },
 
     'grant.list'({ after }) {

@@ -15,6 +15,8 @@ export interface Directory {
   member(id: DeviceId): Member | undefined;
   service(name: ServiceName): Service | undefined;
   members(): Iterable<Member>;
+  /** Takes what a user's file says now in place of what it said before; the others are not touched. */
+  replace(before: User | undefined, after: User): void;
 }
 
 class KnownDevice implements Member {
@@ -35,15 +37,22 @@ class KnownDevice implements Member {
 /** Indexes a configuration. */
 export function makeDirectory(configuration: Configuration): Directory {
   const members = new Map<string, Member>();
-  for (const user of configuration.users) {
+  const add = (user: User): void => {
     for (const device of user.devices) members.set(device.id, new KnownDevice(user, device));
-  }
+  };
+  configuration.users.forEach(add);
   const services = new Map<string, Service>(configuration.services.map((service) => [service.name, service]));
   return {
-    size: members.size,
+    get size() {
+      return members.size;
+    },
     member: (id) => members.get(id),
     service: (name) => services.get(name),
     members: () => members.values(),
+    replace(before, after) {
+      for (const device of before?.devices ?? []) members.delete(device.id);
+      add(after);
+    },
   };
 }
 

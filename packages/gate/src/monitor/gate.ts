@@ -18,7 +18,7 @@ import {
 } from '@postern/protocol';
 import type { Configuration } from '../config/model.ts';
 import { readConnections } from '../admin/tcp-table.ts';
-import { loadConfiguration } from '../config/load.ts';
+import { loadConfiguration, loadUser } from '../config/load.ts';
 import { readGateKey, writeGateKey, type GateKeys, type GateSecrets } from '../config/gate-key.ts';
 import { Secret } from '../config/secret.ts';
 import { setProtect } from '../config/protect-edit.ts';
@@ -29,7 +29,7 @@ import type { RequestFrame } from '../line/codec.ts';
 import { barred, makeDirectory, type Directory } from './directory.ts';
 import { GrantBook } from './grants.ts';
 import type { Log } from './log.ts';
-import { Protections } from './protections.ts';
+import { Protections, SEED_SECONDS } from './protections.ts';
 import { RequestHandler, type GateEvent, type Verdict } from './requests.ts';
 import { isNewest, rotate, settle } from './rotation.ts';
 import { openStore, type Store } from './store.ts';
@@ -45,6 +45,16 @@ export interface GateOptions {
   readonly firewall: Firewall;
   readonly clock: () => UnixMicros;
   readonly log: Log;
+}
+
+/** First of all: what the configuration says is protected is closed, whatever else then fails to start. Live connections stay. */
+function closeDoors(firewall: Firewall, { port, capture, services }: Configuration): void {
+  firewall.install({ knockPort: port, dropKnocks: capture === 'packet' });
+  const endpoints = services.filter((service) => service.protect).flatMap((service) => service.endpoints);
+  if (endpoints.length === 0) return;
+  const tcp = endpoints.filter((endpoint) => endpoint.protocol === 'tcp').map((endpoint) => endpoint.port);
+  firewall.seed(readFlows(tcp), SEED_SECONDS);
+  firewall.protect(endpoints, undefined);
 }
 
 /**
@@ -70,11 +80,16 @@ export class Gate implements Disposable {
   #secrets: GateSecrets;
   #seeded = 0;
   #recordFailed = 0;
+  #troubled = 0;
 
   constructor(options: GateOptions) {
     const { firewall, clock, log } = options;
     this.#configFile = options.configFile;
-    this.#configuration = loadConfiguration(options.configFile);
+    // One broken file of users.d must not keep the others out, nor leave the doors open.
+    this.#configuration = loadConfiguration(options.configFile, (error) => {
+      log('error', `a user was left out: ${error.message}`, { hint: error.hint });
+    });
+    closeDoors(firewall, this.#configuration);
     this.#directory = makeDirectory(this.#configuration);
     this.#secrets = readGateKey(this.#configuration.keyFile);
     this.statics = {
@@ -146,6 +161,7 @@ export class Gate implements Disposable {
     this.firewall.install({ knockPort: port, dropKnocks: capture === 'packet' });
     const { adopted, unknown } = this.grants.adopt(this.clock());
     if (adopted > 0) this.log('info', 'grants adopted', { grants: adopted, unknown });
+    this.#endBarred();
     this.protections.restore(this.#configuration.services);
     this.#seeded = this.clock();
     if (this.store.fresh)
@@ -157,10 +173,28 @@ export class Gate implements Disposable {
 
   /** Judges one request that came over the line. Undefined is silence. */
   request(frame: RequestFrame): Verdict | undefined {
-    const judged = this.#handler.handle(frame);
-    if (judged.ok) return judged.value;
-    this.#count(judged.reason);
+    try {
+      const judged = this.#handler.handle(frame);
+      if (judged.ok) return judged.value;
+      this.#count(judged.reason);
+    } catch (error) {
+      this.#trouble('a request could not be judged', error);
+    }
     return undefined;
+  }
+
+  /** Twice a second: a ruleset that somebody flushed is there again at once, with protection and grants. */
+  watch(): void {
+    if (this.firewall.present()) return;
+    try {
+      const { port, capture, services } = this.#configuration;
+      this.firewall.install({ knockPort: port, dropKnocks: capture === 'packet' });
+      this.protections.restore(services);
+      const grants = this.grants.renew(this.clock());
+      this.log('warning', 'the firewall rules were taken away by somebody; they are back', { grants });
+    } catch (error) {
+      this.#trouble('the firewall rules were taken away and could not be brought back', error);
+    }
   }
 
   /** What was refused on the line, before it was a request. */
@@ -208,9 +242,14 @@ export class Gate implements Disposable {
     return { needsRestart };
   }
 
-  /** After a command wrote a file of users.d. */
-  reread(): void {
-    this.#use(loadConfiguration(this.#configFile));
+  /** After a user's file was written: takes what it says now, and nothing else that somebody may be editing. */
+  rereadUser(file: string): void {
+    const after = loadUser(file, this.#configuration.services);
+    const before = this.#configuration.users.find((user) => user.name === after.name);
+    const others = this.#configuration.users.filter((user) => user.name !== after.name);
+    this.#configuration = { ...this.#configuration, users: [...others, after] };
+    this.#directory.replace(before, after);
+    this.#endBarred();
   }
 
   /** A revocation: starts a rotation of the gate key, or asks for another after that which is under way. */
@@ -226,9 +265,12 @@ export class Gate implements Disposable {
     const { keys } = this.#secrets;
     if (keys.next === undefined) return;
     const settled = settle(keys, this.waiting().length, () => new Secret(random(32)), this.clock());
-    if (settled !== keys) {
+    if (settled === keys) return;
+    try {
       this.#setKeys(settled);
       this.log('info', 'the old gate key ended: every device uses the next');
+    } catch (error) {
+      this.#trouble('the old gate key could not be ended; it is tried again', error);
     }
   }
 
@@ -252,7 +294,14 @@ export class Gate implements Disposable {
 
   /** Once a minute: forgets what ran out, renews what must last. */
   housekeep(): void {
-    const now = this.clock();
+    try {
+      this.#housekeep(this.clock());
+    } catch (error) {
+      this.#trouble('housekeeping failed', error);
+    }
+  }
+
+  #housekeep(now: UnixMicros): void {
     this.#handler.prune(now);
     this.store.removeInvites({ expiredBefore: (now - 7 * 86_400 * MICROS_PER_SECOND) as UnixMicros });
     if (now - this.#seeded >= HOUSEKEEPING_SEED || now < this.#seeded) {
@@ -270,6 +319,11 @@ export class Gate implements Disposable {
   #use(configuration: Configuration): void {
     this.#configuration = configuration;
     this.#directory = makeDirectory(configuration);
+    this.#endBarred();
+  }
+
+  /** Ends the grants of whoever was revoked or removed. */
+  #endBarred(): void {
     const now = this.clock();
     for (const grant of this.grants.live(now)) {
       if (grant.device === undefined) continue;
@@ -304,19 +358,34 @@ export class Gate implements Disposable {
   #enrol(userName: string, publicKey: Uint8Array, now: UnixMicros): void {
     const user = this.#configuration.users.find((it) => it.name === userName);
     if (user === undefined) throw new Error(`the user ${userName} of an invite does not exist`);
+    const id = deviceIdOf(publicKey);
+    // There already: we died, or failed, between writing it and answering.
+    if (loadUser(user.file, this.#configuration.services).devices.some((device) => device.id === id)) {
+      this.rereadUser(user.file);
+      return;
+    }
     addDevice(user.file, {
-      id: deviceIdOf(publicKey),
+      id,
       name: `device-${String(user.devices.length + 1)}`,
       publicKey,
       enrolled: now,
     });
-    this.reread();
+    this.rereadUser(user.file);
   }
 
   #setKeys(keys: GateKeys): void {
-    this.#secrets = { ...this.#secrets, keys };
-    writeGateKey(this.#configuration.keyFile, this.#secrets);
+    const secrets = { ...this.#secrets, keys };
+    writeGateKey(this.#configuration.keyFile, secrets);
+    this.#secrets = secrets;
     this.onKeys(keys);
+  }
+
+  /** Logs what went wrong, at most once in ten seconds: some of it can happen with every packet. */
+  #trouble(what: string, error: unknown): void {
+    const now = this.clock();
+    if (Math.abs(now - this.#troubled) < 10 * MICROS_PER_SECOND) return;
+    this.#troubled = now;
+    this.log('error', what, { error: error instanceof Error ? error.message : 'unknown error' });
   }
 
   #count(reason: Refusal): void {

@@ -32,6 +32,10 @@ export type GrantRecords = Pick<Store, 'putGrant' | 'dropGrant' | 'grants'>;
 
 /** How long an ended grant is remembered, so that a late retry of its request gets the same answer instead of a second grant. */
 const REMEMBERED = 300 * MICROS_PER_SECOND;
+/** The most live grants of one device: no device fills the kernel's sets. */
+const MOST_GRANTS = 4096;
+/** The most places that one device may have armed for one source and endpoint; the rest is for its neighbours behind the same address. */
+const MOST_PLACES = 24;
 /** A clock that is off by so much from where it was has been set. */
 const SET = MICROS_PER_SECOND;
 
@@ -84,6 +88,7 @@ export class GrantBook {
   open(wanted: Wanted, now: UnixMicros): Result<Grant, GrantRefusal> {
     this.#follow(now);
     this.#prune(now);
+    if (this.#of(wanted.device, undefined, now).length >= MOST_GRANTS) return refuse('full');
     const grant = {
       id: toHex(this.#random(8)),
       request: wanted.request,
@@ -140,6 +145,16 @@ export class GrantBook {
     return false;
   }
 
+  /** After the ruleset was lost: gives the kernel every live grant again but single-use ones, of which nobody knows any more whether they were used. */
+  renew(now: UnixMicros): number {
+    let renewed = 0;
+    for (const grant of this.live(now)) {
+      if (grant.slot !== undefined) this.#over(grant, now);
+      else if (this.#set(grant, now).ok) renewed++;
+    }
+    return renewed;
+  }
+
   /** After a restart: what the kernel still holds is ours again, with what the record says about it. */
   adopt(now: UnixMicros): { adopted: number; unknown: number } {
     this.#follow(now);
@@ -163,10 +178,12 @@ export class GrantBook {
   #arm(grant: Omit<Grant, 'slot'>, now: UnixMicros): Result<Grant, GrantRefusal> {
     const { source, endpoints, id } = grant;
     const siblings = this.#sharing(this.#armed, grant).filter((other) => other.ends > now);
-    // Places that we believe armed come last: one that was used is free again, and only the kernel knows.
     const believed = (slot: number): boolean => siblings.some((other) => other.slot === slot);
+    const own = siblings.filter((other) => other.device === grant.device).flatMap(({ slot }) => slot ?? []);
     const slots = Array.from({ length: ONCE_SLOTS }, (_, slot) => slot);
-    for (const slot of [...slots.filter((it) => !believed(it)), ...slots.filter(believed)]) {
+    // Places that we believe armed come last: one that was used is free again, and only the kernel knows.
+    const order = [...slots.filter((it) => !believed(it)), ...slots.filter(believed)];
+    for (const slot of own.length >= MOST_PLACES ? own : order) {
       const seconds = secondsUntil(grant.ends, now);
       const applied = this.#firewall.apply(
         endpoints.map((endpoint) => ({ kind: 'arm', source, endpoint, id, seconds, slot })),

@@ -9,9 +9,11 @@ import { Gate } from './gate.ts';
 import { makeLog } from './log.ts';
 import { confine } from './privileges.ts';
 import { startSentry } from './sentry-process.ts';
-import { loadConfiguration } from '../config/load.ts';
+import { loadGate } from '../config/load.ts';
 
 const HOUSEKEEPING = 60_000;
+/** How often the ruleset is looked after, in milliseconds. */
+const WATCH = 500;
 
 /** What `posternd run` was asked for. */
 export interface MonitorOptions {
@@ -25,10 +27,10 @@ export interface MonitorOptions {
  * Runs the daemon until SIGTERM or SIGINT; returns the exit code. Stopping it opens and closes nothing: the ruleset and its grants
  * stay in the kernel, and the next start adopts them.
  *
- * @throws PersonError when it cannot start; nothing was changed on the host then
+ * @throws PersonError when it cannot start; what the configuration says is protected is closed then all the same
  */
 export async function runMonitor(options: MonitorOptions): Promise<number> {
-  const preview = loadConfiguration(options.configFile);
+  const preview = loadGate(options.configFile);
   confine(preview.port);
   await refuseSecond(preview.socket);
   const clock = (): UnixMicros => (Date.now() * 1000) as UnixMicros;
@@ -69,6 +71,9 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
   const housekeeping = setInterval(() => {
     gate.housekeep();
   }, HOUSEKEEPING);
+  const watch = setInterval(() => {
+    gate.watch();
+  }, WATCH);
   log('info', 'ready', {
     name: configuration.name,
     port: configuration.port,
@@ -100,6 +105,7 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
   process.once('SIGINT', stop);
   const signal = await stopped.promise;
   clearInterval(housekeeping);
+  clearInterval(watch);
   notify('STOPPING=1');
   log('info', 'stopping; grants and protection stay in the kernel', { signal });
   sentry[Symbol.dispose]();

@@ -127,9 +127,10 @@ export class Protections {
       throw new PersonError(message, { hint });
     }
     for (const service of tried) {
+      // The file first: what it does not say must not outlive the try.
+      this.#context.keep(service.name, true);
       const applied = this.#context.firewall.protect(service.endpoints, undefined);
       if (!applied.ok) throw new PersonError(`the firewall refused: ${refusal(applied)}`);
-      this.#context.keep(service.name, true);
       this.#save(this.#trials.filter((trial) => trial.service !== service.name));
     }
     return tried.map((service) => service.name);

@@ -68,6 +68,8 @@ class Bench implements Disposable {
   readonly firewall = memoryFirewall({ now: () => this.now });
   readonly path = mkdtempSync(join(tmpdir(), 'postern-requests-'));
   device: Partial<Device> = {};
+  /** What holds of devices that were enrolled. */
+  guest: Partial<Device> = {};
   moved = 0;
   store: Store;
   handler: RequestHandler;
@@ -121,7 +123,16 @@ class Bench implements Disposable {
       maxSeconds: undefined,
       expires: undefined,
       revoked: undefined,
-      devices: [{ ...device, ...this.device }],
+      devices: [
+        { ...device, ...this.device },
+        ...this.enrolled.map((key, i) => ({
+          ...device,
+          ...this.guest,
+          id: deviceIdOf(key),
+          name: `guest-${String(i)}`,
+          publicKey: key,
+        })),
+      ],
     };
     return makeDirectory({ services: [ssh, web], users: [user] } as unknown as Configuration);
   }
@@ -154,7 +165,19 @@ class Bench implements Disposable {
     const unsealed = unsealRequest(packet, keys.mask, this.statics);
     assert.ok(unsealed.ok);
     const { suite, nonce, encHash, plaintext } = unsealed.value;
-    return { type: 'request', suite, gateKey, family: 4, id: 1, address: from, port: 5, nonce, encHash, plaintext };
+    return {
+      type: 'request',
+      suite,
+      gateKey,
+      serial: 0,
+      family: 4,
+      id: 1,
+      address: from,
+      port: 5,
+      nonce,
+      encHash,
+      plaintext,
+    };
   }
 
   verdict(frame: RequestFrame): Verdict {
@@ -319,14 +342,16 @@ test('more seconds than the service allows are cut, and another service is not p
   assert.equal(b.verdict(b.frame({ service: 'other' as ServiceName })).status, 'not-permitted');
 });
 
-test('single use: each request arms a place of its own, 32 for one source, and then the gate says that it failed', (context) => {
+test('single use: each request arms a place of its own; of the 32 for one source a device leaves 8 to its neighbours', (context) => {
   const b = bench(context);
-  for (let i = 0; i < 32; i++) {
+  for (let i = 0; i < 24; i++) {
     assert.equal(b.verdict(b.frame()).status, 'ok');
     b.pass(0.001);
   }
-  assert.equal(b.openings(), 32);
+  assert.equal(b.openings(), 24);
   assert.equal(b.verdict(b.frame()).status, 'failed');
+  b.pass(31);
+  assert.equal(b.verdict(b.frame()).status, 'ok');
 });
 
 test('a device that floods is cut to 64 at once and then one a second', (context) => {
@@ -389,6 +414,54 @@ test('an invite enrols one device, once, and the same device again gets the same
     ),
     'invite-unknown',
   );
+});
+
+test('a device that was revoked does not learn the next gate key by enrolling again', (context) => {
+  const b = bench(context);
+  const invite = importSigner(random(32));
+  const id = deviceIdOf(invite.publicKey);
+  const expires = (b.now + 60 * MICROS_PER_SECOND) as UnixMicros;
+  const { publicKey } = importSigner(random(32));
+  b.store.addInvite({
+    id,
+    user: 'alice',
+    publicKey: invite.publicKey,
+    gateKey: gateKeyId(b.keys.current),
+    created: b.now,
+    expires,
+    usedBy: undefined,
+  });
+  const enrol = (): RequestFrame =>
+    b.frame({ kind: 'enrol', service: undefined, newDevice: publicKey, source: { type: 'observed' } }, HOME, invite);
+  assert.equal(b.verdict(enrol()).status, 'ok');
+  b.pass(1);
+  b.guest = { revoked: b.now };
+  assert.equal(b.refusal(enrol()), 'device-revoked');
+});
+
+test('a request id that has a grant gets no other one, for another source or service', (context) => {
+  const b = bench(context);
+  const requestId = toHex(random(8)) as RequestId;
+  assert.equal(b.verdict(b.frame({ requestId })).status, 'ok');
+  b.pass(1);
+  assert.equal(b.verdict(b.frame({ requestId, service: web.name })).status, 'not-permitted');
+  b.pass(1);
+  const elsewhere = { type: 4, prefix: 32, address: ELSEWHERE } as const;
+  assert.equal(b.verdict(b.frame({ requestId, source: elsewhere }, ELSEWHERE)).status, 'not-permitted');
+  assert.equal(b.openings(), 1);
+});
+
+test('a race that is not signed by the device is no event, and one that is, is told once', (context) => {
+  const b = bench(context);
+  const frame = b.frame({ source: { type: 'observed' }, service: web.name });
+  b.verdict(frame);
+  const copy = { ...frame, address: ELSEWHERE };
+  const forged = copy.plaintext.slice();
+  forged[forged.length - 1] = (forged.at(-1) ?? 0) ^ 1;
+  b.refusal({ ...copy, plaintext: forged });
+  assert.notEqual(b.events.at(-1)?.kind, 'raced');
+  for (let i = 0; i < 3; i++) b.refusal(copy);
+  assert.equal(b.events.filter((event) => event.kind === 'raced').length, 1);
 });
 
 test('an invite that ran out enrols nobody', (context) => {

@@ -28,7 +28,7 @@ import {
 } from '@postern/protocol';
 import type { RequestFrame } from '../line/codec.ts';
 import { barred, type Directory, type Member } from './directory.ts';
-import type { Grant } from './grant.ts';
+import { sameSource, type Grant } from './grant.ts';
 import type { GrantBook } from './grants.ts';
 import type { GateKeys } from '../config/gate-key.ts';
 import { gateKeyId } from './rotation.ts';
@@ -136,10 +136,7 @@ export class RequestHandler {
 
     const remembered = store.freshnessOf(statement.device);
     const fresh = freshness(remembered?.row, statement);
-    if (!fresh.ok) {
-      if (member !== undefined) this.#noticeRace(statement, frame.address, member, now);
-      return fresh;
-    }
+    if (!fresh.ok && !this.#raced(statement, frame.address, member, now)) return fresh;
 
     const verified = verifyStatement({
       suite: frame.suite,
@@ -151,6 +148,10 @@ export class RequestHandler {
       verifier,
     });
     if (!verified.ok) return verified;
+    if (!fresh.ok) {
+      this.#tellRace(statement, frame.address, member);
+      return fresh;
+    }
     if (!this.#rate(statement.device, now)) return refuse('rate-device');
 
     const window = windowOf(statement.kind, statement.source);
@@ -192,6 +193,11 @@ export class RequestHandler {
       if (invite.usedBy !== undefined) {
         const same = statement.newDevice !== undefined && equal(invite.usedBy, statement.newDevice);
         if (!same) return refuse('invite-used');
+        // Whoever was revoked since does not learn the next gate key by asking again.
+        const enrolled = this.#context.directory().member(deviceIdOf(invite.usedBy));
+        if (enrolled === undefined) return refuse('device-unknown');
+        const bar = barred(enrolled, now);
+        if (bar !== undefined) return refuse(bar);
       } else if (invite.expires <= now) return refuse('invite-expired');
       const verifier = importVerifier(invite.publicKey);
       return verifier === undefined ? refuse('invite-unknown') : accept({ verifier, member: undefined, invite });
@@ -239,6 +245,9 @@ export class RequestHandler {
 
     const before = grants.ofRequest(statement.device, statement.requestId);
     if (before !== undefined && statement.kind === 'open') {
+      // One request id is one grant: with another service or source it is another request, and the device did not make one.
+      const same = before.service === service.name && sameSource(before.source, decision.value.source);
+      if (!same) return { status: 'not-permitted', end: none, reason: 'not-permitted' };
       this.#context.onEvent({ kind: 'opened', member, grant: before, retry: true });
       return { status: 'ok', end: before.ends };
     }
@@ -304,10 +313,19 @@ export class RequestHandler {
     this.#observed.set(statement.device + statement.requestId, { at: now, address: address.slice() });
   }
 
-  #noticeRace(statement: Statement, address: Uint8Array, member: Member, now: UnixMicros): void {
-    if (statement.source.type !== 'observed') return;
+  /** Whether this is a copy, from a second address and in time, of an observed-source request that opened. */
+  #raced(statement: Statement, address: Uint8Array, member: Member | undefined, now: UnixMicros): boolean {
+    if (member === undefined || statement.source.type !== 'observed') return false;
     const first = this.#observed.get(statement.device + statement.requestId);
-    if (first === undefined || now - first.at > RACE || toHex(first.address) === toHex(address)) return;
-    this.#context.onEvent({ kind: 'raced', member, first: first.address, second: address });
+    return first !== undefined && now - first.at <= RACE && toHex(first.address) !== toHex(address);
+  }
+
+  /** Tells of a race once. */
+  #tellRace(statement: Statement, second: Uint8Array, member: Member | undefined): void {
+    const key = statement.device + statement.requestId;
+    const first = this.#observed.get(key);
+    if (member === undefined || first === undefined) return;
+    this.#observed.delete(key);
+    this.#context.onEvent({ kind: 'raced', member, first: first.address, second });
   }
 }

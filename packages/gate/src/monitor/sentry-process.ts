@@ -141,6 +141,7 @@ class KeptSentry implements SentryProcess {
   readonly #ticker: NodeJS.Timeout;
   #restart: NodeJS.Timeout | undefined;
   #gateKeys: GateKeys;
+  #serial = 0;
   #life: Life | undefined;
   #disposed = false;
   #restarts = 0;
@@ -180,7 +181,8 @@ class KeptSentry implements SentryProcess {
   setKeys(keys: GateKeys): void {
     this.#gateKeys = keys;
     this.#sockets.tune(keys, this.#options.clock());
-    if (this.#life !== undefined) send(this.#life, { type: 'keys', ...keys });
+    this.#serial = (this.#serial + 1) & 255;
+    if (this.#life !== undefined) this.#sendKeys(this.#life);
   }
 
   counters(): Readonly<Partial<Record<Refusal, number>>> {
@@ -252,7 +254,7 @@ class KeptSentry implements SentryProcess {
     const replies = { udp4: udp4 !== undefined, udp6: udp6 !== undefined };
     const use = { receiveUdp: this.#sockets.capture === 'dgram', pqRequired: pq === 'required' };
     send(life, { type: 'setup', ...present, ...replies, ...use, port, x25519: secrets.x25519, xwing: secrets.xwing });
-    send(life, { type: 'keys', ...this.#gateKeys });
+    this.#sendKeys(life);
   }
 
   #take(life: Life, bytes: Uint8Array): void {
@@ -276,11 +278,17 @@ class KeptSentry implements SentryProcess {
         this.#add(life, frame.counters);
         return;
       case 'request':
-        this.#options.onRequest(frame, (verdict) => {
+        // Under other keys than those that live now, 1 meant another key; which one no longer matters.
+        this.#options.onRequest(frame.serial === this.#serial ? frame : { ...frame, gateKey: 0 }, (verdict) => {
           if (life === this.#life) send(life, { type: 'verdict', id: frame.id, ...verdict });
         });
         return;
     }
+  }
+
+  #sendKeys(life: Life): void {
+    const { current, next } = this.#gateKeys;
+    send(life, { type: 'keys', serial: this.#serial, current, next });
   }
 
   #add(life: Life, counters: Uint32Array): void {

@@ -1,5 +1,5 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { chmodSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   decodeRow,
@@ -20,6 +20,8 @@ import { LastRecord } from './last-record.ts';
 const LAYOUT = 1;
 /** Size to which the write-ahead log is grown at the start, in bytes. */
 const LOG_BYTES = 1 << 20;
+/** How many times that must be free on the disk, before and after. */
+const ROOM = 4;
 /** Records between two checkpoints; they fit the log. */
 const CHECKPOINT = 64;
 
@@ -136,13 +138,15 @@ function layoutOf(database: DatabaseSync): number {
  * Grows the write-ahead log once and starts it anew: records then overwrite blocks that are there, which is several times faster to
  * make durable than growing a file.
  */
-function preallocate(database: DatabaseSync): void {
+function preallocate(database: DatabaseSync, directory: string): void {
+  const { bavail, bsize } = statfsSync(directory);
+  // A disk without this room may still have room for records; they are slower then.
+  if (bavail * bsize < ROOM * LOG_BYTES) return;
   try {
     database.exec('BEGIN IMMEDIATE');
     database.prepare('INSERT INTO meta VALUES (?, zeroblob(?))').run('filler', LOG_BYTES);
     database.exec("DELETE FROM meta WHERE key = 'filler'; COMMIT; PRAGMA wal_checkpoint(RESTART)");
   } catch {
-    // A disk without this room may still have room for records; they are slower then.
     if (database.isTransaction) database.exec('ROLLBACK');
   }
 }
@@ -171,7 +175,7 @@ export function openStore(directory: string, lastRecord: string, random: Random)
   }
   const relaxed = openDatabase(file);
   relaxed.exec('PRAGMA synchronous = OFF');
-  preallocate(database);
+  preallocate(database, directory);
 
   const sql = (source: string): StatementSync => database.prepare(source);
   const meta = sql('SELECT value FROM meta WHERE key = ?');
@@ -213,13 +217,21 @@ export function openStore(directory: string, lastRecord: string, random: Random)
   const fresh = known === undefined || !mirror.matches(bytes(known), (id) => rowOf(id)?.row);
   const stateId = fresh ? random(8) : bytes(known);
   if (fresh) {
-    setMeta.run('state-id', stateId);
-    mirror.clear(stateId);
+    try {
+      setMeta.run('state-id', stateId);
+      mirror.clear(stateId);
+    } catch {
+      // A full disk. The id holds for this run all the same: it is not in the mirror, so the next start takes another one.
+    }
   }
   let records = 0;
   let open = true;
   const checkpoint = (): void => {
-    if (open) database.exec('PRAGMA wal_checkpoint(PASSIVE)');
+    try {
+      if (open) database.exec('PRAGMA wal_checkpoint(PASSIVE)');
+    } catch {
+      // A full disk: the log keeps what it has, and records say so themselves.
+    }
   };
 
   return {

@@ -64,6 +64,7 @@ class Sentry {
   readonly #clock: () => UnixMicros;
   readonly #pipeline: Pipeline;
   readonly #pending = new Pending();
+  #serial = 0;
   readonly #reporter = new Reporter(performance.now());
   readonly #replies: Readonly<Record<4 | 6, ReplySocket | undefined>>;
 
@@ -117,7 +118,8 @@ class Sentry {
     }
   }
 
-  #setKeys({ current, next }: KeysFrame): void {
+  #setKeys({ current, next, serial }: KeysFrame): void {
+    this.#serial = serial;
     this.#pipeline.setKeys(next === undefined ? [current] : [current, next], this.#clock());
   }
 
@@ -127,7 +129,8 @@ class Sentry {
     const address = datagram.source.slice();
     const path = { family, address, port, local: datagram.destination.slice(), interfaceIndex };
     const id = this.#pending.add({ path, mac, receiptKey }, now);
-    const frame = { type: 'request', suite, gateKey, family, id, address, port, nonce, encHash, plaintext } as const;
+    const key = { gateKey, serial: this.#serial } as const;
+    const frame = { type: 'request', suite, ...key, family, id, address, port, nonce, encHash, plaintext } as const;
     if (this.#line.send(frame)) return true;
     this.#pending.take(id, now);
     return false;

@@ -142,6 +142,7 @@ while (honest === undefined) {
     type: 'request',
     suite,
     gateKey: 0,
+    serial: keys.serial,
     family: 4,
     id: 7,
     address,
