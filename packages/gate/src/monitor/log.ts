@@ -1,3 +1,5 @@
+import { printable } from '@postern/terminal';
+
 /** Severity of a log line, as in syslog. */
 export type Level = 'info' | 'warning' | 'error';
 
@@ -9,7 +11,7 @@ export type Log = (level: Level, what: string, fields?: Fields) => void;
 
 function field(value: string | number | boolean): string {
   const text = String(value);
-  return /^[\w.:/@+-]+$/.test(text) ? text : JSON.stringify(text);
+  return /^[\w.:/@+-]+$/.test(text) ? text : printable(JSON.stringify(text));
 }
 
 /** A log of lines; values that are not plain words are quoted and escaped as JSON, so that nothing can forge a line. */
@@ -18,6 +20,6 @@ export function makeLog(write: (line: string) => void): Log {
     const parts = Object.entries(fields).flatMap(([key, value]) =>
       value === undefined ? [] : [`${key}=${field(value)}`],
     );
-    write(['posternd:', ...(level === 'info' ? [] : [`${level}:`]), what, ...parts].join(' '));
+    write(['posternd:', ...(level === 'info' ? [] : [`${level}:`]), printable(what), ...parts].join(' '));
   };
 }
