@@ -80,14 +80,18 @@ export class GrantBench {
   #port = 1024;
 
   constructor() {
-    this.firewall.install({ knockPort: 62201, dropKnocks: true });
-    const all = Object.values(SERVICES).flat().map(endpoint);
-    this.firewall.protect(all, undefined);
+    this.install();
     this.book = this.#open();
   }
 
   get now(): UnixMicros {
     return (this.ahead + this.uptime) as UnixMicros;
+  }
+
+  /** Installs the ruleset and protects all services. */
+  install(): void {
+    this.firewall.install({ knockPort: 62201, dropKnocks: true });
+    this.firewall.protect(Object.values(SERVICES).flat().map(endpoint), undefined);
   }
 
   /** As after a start of the daemon; the kernel has forgotten nothing. */

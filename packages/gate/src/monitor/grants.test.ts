@@ -226,13 +226,28 @@ test('records of what the kernel does not hold are over: after a reboot, or when
   bench.pass(1);
   assert.ok(bench.connects(HOME, 'tcp/22'));
   bench.firewall.remove();
-  bench.firewall.install({ knockPort: 62201, dropKnocks: true });
+  bench.install();
   assert.deepEqual(bench.restart(), { adopted: 0, unknown: 0 });
   assert.deepEqual(bench.book.live(bench.now), []);
   for (const { request, id } of [single, timed]) assert.equal(bench.book.ofRequest(LAPTOP, request)?.id, id);
   bench.pass(500);
   bench.restart();
   assert.equal(bench.records.size, 0, 'and are forgotten in time');
+});
+
+test('rules that somebody flushed: timed grants are there again for the time that they had left, single connections are not', () => {
+  const bench = new GrantBench();
+  open(bench, { seconds: 60 });
+  open(bench, { device: PHONE, seconds: 20 });
+  const single = open(bench, { service: 'dns', once: true });
+  assert.ok(bench.connects(HOME, 'udp/53'));
+  bench.pass(5);
+  bench.firewall.remove();
+  bench.install();
+  assert.equal(bench.book.renew(bench.now), 2);
+  const openings = bench.firewall.list().openings.map(({ endpoint, remaining }) => [endpoint.port, remaining / 1000]);
+  assert.deepEqual(openings, [[22, 55]]);
+  assert.equal(bench.book.ofRequest(LAPTOP, single.request)?.id, single.id, 'and its retry opens nothing');
 });
 
 test('a retry finds the grant of its request, also after it was used or closed, and after a restart', () => {
