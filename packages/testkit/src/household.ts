@@ -59,6 +59,11 @@ export class Household implements AsyncDisposable {
   /** Adds a user and lets a device join as `demo` in `home`. */
   join(user = 'alice', home: string = this.home): void {
     const { invite } = this.gate.json('user', 'add', user) as { invite: string };
+    this.joinWith(invite, home);
+  }
+
+  /** Lets a device join with this invite. */
+  joinWith(invite: string, home: string = this.home): void {
     mkdirSync(home, { recursive: true, mode: 0o700 });
     const joined = runProgramIn(this.world, 'postern', ['join', '-', '--name', 'demo'], {
       input: invite,

@@ -164,6 +164,10 @@ export class Gate implements Disposable {
     this.#endBarred();
     this.protections.restore(this.#configuration.services);
     this.#seeded = this.clock();
+    if (this.store.damaged !== undefined)
+      this.log('error', 'the state database was damaged; a new one was made, open invites are void', {
+        damaged: this.store.damaged,
+      });
     if (this.store.fresh)
       this.log('info', 'the state has a new id: every device needs one more round trip', {
         state: toHex(this.store.stateId),

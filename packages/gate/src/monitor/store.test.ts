@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { cpSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
+import { DatabaseSync } from 'node:sqlite';
 import { test, type TestContext } from 'node:test';
 import { PersonError } from '@postern/terminal';
 import type { DeviceId, FreshnessRow, RequestId, ServiceName, UnixMicros } from '@postern/protocol';
@@ -142,17 +143,31 @@ test('invites and grants come back as they were put in', (context) => {
   assert.deepEqual(store.grants(), []);
 });
 
-test('a file that is no state database, or of another layout, is refused with a hint and left as it is', (context) => {
+test('a damaged database is moved away and a new one is made; one of another layout is refused and left as it is', (context) => {
   const directory = place(context);
-  openStore(directory, mirrorOf(directory), random)[Symbol.dispose]();
-  writeFileSync(
-    join(directory, 'state.db'),
-    'this is not a database, and it is longer than a header of one hundred bytes would have to be, so there',
-  );
+  const file = join(directory, 'state.db');
+  const before = openStore(directory, mirrorOf(directory), random);
+  before[Symbol.dispose]();
+  const nonsense =
+    'this is not a database, and it is longer than a header of one hundred bytes would have to be, so there it is';
+  writeFileSync(file, nonsense);
+  {
+    using store = openStore(directory, mirrorOf(directory), random);
+    assert.equal(store.damaged, `${file}.damaged`);
+    assert.equal(store.fresh, true);
+    assert.notDeepEqual(store.stateId, before.stateId);
+  }
+  assert.equal(readFileSync(`${file}.damaged`, 'utf8'), nonsense);
+  {
+    using database = new DatabaseSync(file);
+    database.exec('PRAGMA user_version = 99');
+  }
+  const content = readFileSync(file);
   assert.throws(
     () => openStore(directory, mirrorOf(directory), random),
-    (error) => error instanceof PersonError && /state\.db/.test(error.message) && error.hint !== undefined,
+    (error) => error instanceof PersonError && /layout 99/.test(error.message) && error.hint !== undefined,
   );
+  assert.deepEqual(readFileSync(file), content);
 });
 
 test('a full disk: the record fails with an error, nothing of it is kept, and with room again the next one succeeds', (context) => {

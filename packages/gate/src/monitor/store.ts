@@ -1,5 +1,5 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { chmodSync, mkdirSync, rmSync, statfsSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   decodeRow,
@@ -81,6 +81,8 @@ export interface Store extends Disposable {
   readonly stateId: Uint8Array;
   /** Whether the state id is new: the database was made by this start, or may lack records that were made. */
   readonly fresh: boolean;
+  /** Where a damaged database was moved to by this start. */
+  readonly damaged: string | undefined;
   freshnessOf(id: DeviceId): Remembered | undefined;
   /** The durable record: on return it survives power loss. Throws when it could not be written (a full disk). */
   record(id: DeviceId, row: FreshnessRow, gateKey: Uint8Array): void;
@@ -130,6 +132,25 @@ function openDatabase(file: string): DatabaseSync {
   }
 }
 
+/** Error codes of SQLite (sqlite3.h) for a file that is damaged, or no database at all. */
+const DAMAGED: readonly unknown[] = [11, 26];
+
+/** Opens the database; a damaged one is moved away, with its log, and a new one made: each device then needs one more round trip. */
+function openSound(file: string): { database: DatabaseSync; damaged: string | undefined } {
+  try {
+    return { database: openDatabase(file), damaged: undefined };
+  } catch (error) {
+    const cause: unknown = error instanceof Error ? error.cause : undefined;
+    if (!(cause instanceof Error) || !('errcode' in cause) || !DAMAGED.includes(cause.errcode)) throw error;
+    const damaged = `${file}.damaged`;
+    for (const suffix of ['', '-wal', '-shm']) {
+      rmSync(damaged + suffix, { force: true });
+      if (existsSync(file + suffix)) renameSync(file + suffix, damaged + suffix);
+    }
+    return { database: openDatabase(file), damaged };
+  }
+}
+
 function layoutOf(database: DatabaseSync): number {
   return integer(database.prepare('PRAGMA user_version').get()?.['user_version']);
 }
@@ -158,7 +179,7 @@ function preallocate(database: DatabaseSync, directory: string): void {
 export function openStore(directory: string, lastRecord: string, random: Random): Store {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const file = join(directory, 'state.db');
-  const database = openDatabase(file);
+  const { database, damaged } = openSound(file);
   chmodSync(file, 0o600);
   if (layoutOf(database) === 0) {
     database.exec(`BEGIN IMMEDIATE; ${SCHEMA} PRAGMA user_version = ${String(LAYOUT)};`);
@@ -237,6 +258,7 @@ export function openStore(directory: string, lastRecord: string, random: Random)
   return {
     stateId,
     fresh,
+    damaged,
     freshnessOf: rowOf,
     record(id, row, gateKey) {
       setFreshness.run(fromHex(id), encodeRow(row), gateKey);
