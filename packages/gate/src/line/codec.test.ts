@@ -117,8 +117,7 @@ test('a source of one family in the form of the other is no frame', () => {
   const mapped = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 1);
   const six = Uint8Array.of(0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1);
   const decodes = (family: 4 | 6, source: Uint8Array): boolean =>
-    decodeSentryFrame(encodeSentryFrame({ ...request, ...fields, family, address: source })) !==
-    undefined;
+    decodeSentryFrame(encodeSentryFrame({ ...request, ...fields, family, address: source })) !== undefined;
   assert.deepEqual(
     [decodes(4, mapped), decodes(6, six), decodes(6, mapped), decodes(4, six)],
     [true, true, false, false],
