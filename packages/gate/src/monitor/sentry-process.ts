@@ -92,12 +92,17 @@ const MOST_VERDICTS = 256;
 
 const SOURCE = extname(import.meta.filename) === '.ts';
 
-/** Small heap, few threads; `--disable-sigusr1`, because a signal would make Node listen for a debugger. Memory was measured. */
+/**
+ * Small heap, few threads; `--disable-sigusr1`, because a signal would make Node listen for a debugger. Code is compiled early and kept
+ * (decision 0006). Memory was measured.
+ */
 const NODE_FLAGS = [
   '--max-semi-space-size=1',
   '--max-old-space-size=64',
   '--v8-pool-size=1',
   '--disable-sigusr1',
+  '--no-lazy-feedback-allocation',
+  '--no-flush-bytecode',
   ...(SOURCE ? ['--conditions=source'] : []),
 ];
 
