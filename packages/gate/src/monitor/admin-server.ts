@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { EXIT, PersonError } from '@postern/terminal';
@@ -24,12 +24,22 @@ function answering(path: string): Promise<boolean> {
   });
 }
 
+/** Whether a socket is there. @throws PersonError for anything else: it is not ours to replace */
+function socketIsThere(path: string): boolean {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined || found.isSocket()) return found !== undefined;
+  throw new PersonError(`${path} is there and is no socket`, {
+    hint: 'set `socket` in [gate] to a path of its own, or move that file away',
+    exitCode: EXIT.configuration,
+  });
+}
+
 /**
  * Makes sure that no other daemon serves `path`: asked before anything on the host is touched.
- * @throws PersonError when one does
+ * @throws PersonError when one does, or when what is there is no socket
  */
 export async function refuseSecond(path: string): Promise<void> {
-  if (existsSync(path) && (await answering(path))) {
+  if (socketIsThere(path) && (await answering(path))) {
     throw new PersonError(`another posternd answers on ${path}`, {
       hint: '`posternd status` shows it; stop it first, or give this one a socket of its own in the configuration',
     });
@@ -50,7 +60,7 @@ export class AdminServer implements AsyncDisposable {
   /** @throws PersonError when the socket cannot be made. {@link refuseSecond} comes first. */
   static async listen(path: string, handlers: AdminHandlers): Promise<AdminServer> {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    rmSync(path, { force: true });
+    if (socketIsThere(path)) rmSync(path);
     const server = createServer();
     server.maxConnections = CONNECTIONS;
     const self = new AdminServer(server, path);
@@ -58,7 +68,8 @@ export class AdminServer implements AsyncDisposable {
       self.#serve(socket, handlers);
     });
     await new Promise<void>((resolve, reject) => {
-      server.once('error', (error) => {
+      // For good: an error of a later connection must not end the daemon.
+      server.on('error', (error) => {
         reject(
           new PersonError(`cannot listen on ${path}: ${error.message}`, {
             hint: 'is its directory writable for root?',
@@ -77,14 +88,16 @@ export class AdminServer implements AsyncDisposable {
     this.#sockets.add(socket);
     const reader = new LineReader(MAX_LINE);
     let asked = false;
-    const reply = (answer: AdminReply): void => {
-      if (socket.writable) socket.write(`${JSON.stringify(answer)}\n`);
+    const reply = (line: string): void => {
+      if (socket.writable) socket.write(`${line}\n`);
     };
-    socket.setTimeout(PATIENCE, () => {
-      if (!asked) socket.destroy();
-    });
+    // From the beginning, and not from the last byte: one byte now and then is no request.
+    const patience = setTimeout(() => socket.destroy(), PATIENCE);
     socket.on('error', () => socket.destroy());
-    socket.on('close', () => this.#sockets.delete(socket));
+    socket.on('close', () => {
+      clearTimeout(patience);
+      this.#sockets.delete(socket);
+    });
     socket.on('data', (chunk: Buffer) => {
       if (asked) return;
       let line: string | undefined;
@@ -96,8 +109,9 @@ export class AdminServer implements AsyncDisposable {
       }
       if (line === undefined) return;
       asked = true;
+      clearTimeout(patience);
       void answer(line, handlers, (text) => {
-        reply({ progress: text });
+        reply(encode({ progress: text }));
       }).then((last) => {
         reply(last);
         socket.end();
@@ -127,17 +141,21 @@ async function dispatch(
   return await handler(request.arguments, progress);
 }
 
-async function answer(line: string, handlers: AdminHandlers, progress: (text: string) => void): Promise<AdminReply> {
+function encode(reply: AdminReply): string {
+  return JSON.stringify(reply);
+}
+
+async function answer(line: string, handlers: AdminHandlers, progress: (text: string) => void): Promise<string> {
   try {
-    return { ok: true, value: await dispatch(parseRequest(line), handlers, progress) };
+    return encode({ ok: true, value: await dispatch(parseRequest(line), handlers, progress) });
   } catch (error) {
     if (error instanceof PersonError) {
-      return { ok: false, error: { message: error.message, hint: error.hint, exitCode: error.exitCode } };
+      return encode({ ok: false, error: { message: error.message, hint: error.hint, exitCode: error.exitCode } });
     }
     const message = error instanceof Error ? error.message : String(error);
-    return {
+    return encode({
       ok: false,
       error: { message: `internal error: ${message}`, hint: 'this is a bug in posternd', exitCode: EXIT.failed },
-    };
+    });
   }
 }
