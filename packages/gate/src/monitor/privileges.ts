@@ -2,14 +2,24 @@ import { existsSync, readFileSync } from 'node:fs';
 import process from 'node:process';
 import { PersonError } from '@postern/terminal';
 
-/** What the monitor uses, by bit number in capability(7), and what for. Everything else is dropped before it reads a packet's fruit. */
-const KEPT: Readonly<Record<string, { readonly bit: number; readonly why: string }>> = {
+interface Capability {
+  /** Number in capability(7). */
+  readonly bit: number;
+  readonly why: string;
+}
+
+/** What the monitor uses, and what for. Everything else is dropped before it reads a packet's fruit. */
+const KEPT: Readonly<Record<string, Capability>> = {
   net_admin: { bit: 12, why: 'sets elements and rules in nftables' },
   net_raw: { bit: 13, why: 'opens packet sockets' },
   setuid: { bit: 7, why: 'starts the sentry as another user' },
   setgid: { bit: 6, why: 'starts the sentry without groups' },
   setpcap: { bit: 8, why: 'starts the sentry without capabilities' },
   kill: { bit: 5, why: 'ends a sentry that hangs' },
+};
+/** One more, where the monitor itself must bind a low port. */
+const LOW_PORT: Readonly<Record<string, Capability>> = {
+  net_bind_service: { bit: 10, why: 'hears knocks at a port below 1024' },
 };
 
 const SETPRIV = ['/usr/bin/setpriv', '/bin/setpriv'];
@@ -30,8 +40,8 @@ function capabilities(field: 'CapEff' | 'CapBnd'): bigint {
   return BigInt(`0x${found?.[1] ?? '0'}`);
 }
 
-function mask(names: readonly string[]): bigint {
-  return names.reduce((sum, name) => sum | (1n << BigInt(KEPT[name]?.bit ?? 63)), 0n);
+function mask(all: readonly Capability[]): bigint {
+  return all.reduce((sum, { bit }) => sum | (1n << BigInt(bit)), 0n);
 }
 
 /**
@@ -41,18 +51,17 @@ function mask(names: readonly string[]): bigint {
  * @throws PersonError that names the missing capability
  */
 export function confine(knockPort: number): void {
-  const wanted = Object.keys(KEPT);
+  const wanted = { ...KEPT, ...(knockPort < 1024 ? LOW_PORT : {}) };
   const effective = capabilities('CapEff');
-  const missing = wanted.filter((name) => (effective & mask([name])) === 0n);
-  if (missing.length > 0) {
-    const first = missing[0] ?? '';
-    throw new PersonError(`this process lacks the capability CAP_${missing.join(', CAP_').toUpperCase()}`, {
-      hint: `run it as root, or give the service ${missing.map((name) => `CAP_${name.toUpperCase()}`).join(' ')}: it ${KEPT[first]?.why ?? ''}`,
+  const missing = Object.entries(wanted).filter(([, capability]) => (effective & mask([capability])) === 0n);
+  const [first] = missing;
+  if (first !== undefined) {
+    const names = missing.map(([name]) => `CAP_${name.toUpperCase()}`);
+    throw new PersonError(`this process lacks the capability ${names.join(', ')}`, {
+      hint: `run it as root, or give the service ${names.join(' ')}: it ${first[1].why}`,
     });
   }
-  // a knock port below 1024 is bound by the monitor itself
-  const bind = knockPort < 1024 ? 1n << 10n : 0n;
-  const surplus = capabilities('CapBnd') & ~(mask(wanted) | bind);
+  const surplus = capabilities('CapBnd') & ~mask(Object.values(wanted));
   if (surplus === 0n) return;
   if (process.env[MARK] !== undefined)
     throw new Error('setpriv did not drop the capabilities that the monitor does not use');
@@ -60,14 +69,19 @@ export function confine(knockPort: number): void {
   if (setpriv === undefined) {
     throw new PersonError('setpriv was not found in /usr/bin', { hint: 'install the package util-linux' });
   }
-  const keep = [...wanted, ...(bind === 0n ? [] : ['net_bind_service'])].map((name) => `+${name}`).join(',');
+  const keep = `-all,${Object.keys(wanted)
+    .map((name) => `+${name}`)
+    .join(',')}`;
+  // Root has them after exec because it is root; anybody else must be given them.
+  const given = process.getuid?.() === 0 ? '-all' : keep;
   const [script = '', ...rest] = process.argv.slice(1);
   process.execve?.(
     setpriv,
     [
       'setpriv',
-      `--bounding-set=-all,${keep}`,
-      '--inh-caps=-all',
+      `--bounding-set=${keep}`,
+      `--inh-caps=${given}`,
+      `--ambient-caps=${given}`,
       '--',
       process.execPath,
       ...NODE_FLAGS.filter((flag) => !process.execArgv.includes(flag)),
