@@ -35,7 +35,7 @@ class KnownDevice implements Member {
 }
 
 /** Indexes a configuration. */
-export function makeDirectory(configuration: Configuration): Directory {
+export function makeDirectory(configuration: Pick<Configuration, 'users' | 'services'>): Directory {
   const members = new Map<string, Member>();
   const add = (user: User): void => {
     for (const device of user.devices) members.set(device.id, new KnownDevice(user, device));

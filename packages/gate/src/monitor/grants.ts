@@ -48,7 +48,7 @@ function secondsUntil(ends: UnixMicros, now: UnixMicros): Seconds {
 
 /** The gate's book of grants over the firewall that holds them. */
 export class GrantBook {
-  readonly #firewall: Firewall;
+  readonly #firewall: Pick<Firewall, 'apply' | 'list'>;
   readonly #records: GrantRecords;
   readonly #random: Random;
   readonly #onError: (what: string, error: string) => void;
@@ -65,7 +65,7 @@ export class GrantBook {
 
   /** @param uptime - time as the kernel counts it, which nobody can set; without it the clock is taken never to be set */
   constructor(
-    firewall: Firewall,
+    firewall: Pick<Firewall, 'apply' | 'list'>,
     records: GrantRecords,
     random: Random,
     onError: (what: string, error: string) => void,

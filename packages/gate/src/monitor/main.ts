@@ -8,6 +8,7 @@ import { AdminServer, refuseSecond } from './admin-server.ts';
 import { Gate } from './gate.ts';
 import { makeLog } from './log.ts';
 import { confine } from './privileges.ts';
+import { rehearse } from './rehearsal.ts';
 import { startSentry } from './sentry-process.ts';
 import { loadGate } from '../config/load.ts';
 
@@ -38,6 +39,7 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
   const log = makeLog((line) => process.stderr.write(`${line}\n`));
   const notify = (lines: string): boolean => notifyManager(process.env['NOTIFY_SOCKET'], lines);
 
+  rehearse();
   using gate = new Gate({ configFile: options.configFile, firewall: openNftables(), clock, log });
   const { configuration } = gate;
   using sentry = startSentry({

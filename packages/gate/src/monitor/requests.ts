@@ -62,7 +62,7 @@ export type GateEvent =
 
 /** What the handler stands on; everything that changes with a reload is asked for anew. */
 export interface RequestContext {
-  readonly store: Store;
+  readonly store: Pick<Store, 'stateId' | 'freshnessOf' | 'record' | 'inviteOf' | 'useInvite'>;
   readonly grants: GrantBook;
   readonly directory: () => Directory;
   readonly gateKeys: () => GateKeys;
