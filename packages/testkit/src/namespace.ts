@@ -3,6 +3,9 @@ import { execFileSync, spawn, type ChildProcess, type SpawnOptions } from 'node:
 import { randomBytes } from 'node:crypto';
 import process from 'node:process';
 
+/** Set by script/test, so that what a run left behind can be told from what another one is using. */
+const RUN = process.env['POSTERN_TEST_RUN'] ?? '';
+
 const living = new Set<Namespace>();
 let hooked = false;
 
@@ -37,7 +40,7 @@ export class Namespace implements Disposable {
 
   constructor(label: string) {
     hook();
-    this.name = `pt-${label}-${randomBytes(3).toString('hex')}`;
+    this.name = `pt-${label}-${RUN}${randomBytes(3).toString('hex')}`;
     execFileSync('ip', ['netns', 'add', this.name]);
     living.add(this);
     this.run('ip', ['link', 'set', 'lo', 'up']);
