@@ -1,0 +1,118 @@
+/** A real knock at a real gate whose system calls are watched: the record is on the disk before the kernel is asked for the grant. */
+import assert from 'node:assert/strict';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import process from 'node:process';
+import { test } from 'node:test';
+import { Household } from '@postern/testkit/household';
+import { namespacesAvailable } from '@postern/testkit/namespace';
+import { until } from './until.fixture.ts';
+
+const STRACE = '/usr/bin/strace';
+const reason = !namespacesAvailable()
+  ? 'NEEDS ROOT: network namespaces'
+  : existsSync(STRACE)
+    ? false
+    : 'NEEDS strace: it watches the system calls of the monitor';
+const skip = process.env['CI'] === 'true' ? false : reason;
+
+/** NFNL_SUBSYS_NFTABLES and NFT_MSG_NEWSETELEM (linux/netfilter/nfnetlink.h, nf_tables.h). */
+const NEW_ELEMENT = 'nlmsg_type=0xa0c,';
+
+/** Watches a process and its threads until it is stopped. */
+class Watch implements AsyncDisposable {
+  readonly #strace: ChildProcess;
+  #heard = '';
+
+  private constructor(strace: ChildProcess) {
+    this.#strace = strace;
+    strace.stderr?.on('data', (piece: Buffer) => (this.#heard += piece.toString()));
+  }
+
+  static async attach(pid: number, ...expressions: string[]): Promise<Watch> {
+    const calls = 'trace=fsync,fdatasync,pwrite64,sendto,sendmsg,write';
+    const options = ['-f', '-y', '-X', 'raw', ...[calls, ...expressions].flatMap((it) => ['-e', it])];
+    const watch = new Watch(spawn(STRACE, [...options, '-p', String(pid)], { stdio: ['ignore', 'ignore', 'pipe'] }));
+    await until(
+      () => / attached/.test(watch.#heard) || watch.#ended,
+      'strace attaches',
+      () => watch.#heard,
+    );
+    assert.ok(!watch.#ended, `strace cannot attach: ${watch.#heard}`);
+    return watch;
+  }
+
+  /** The calls so far, one a line, without those of other threads that it was interrupted by. */
+  get calls(): readonly string[] {
+    return this.#heard.split('\n').map((line) => line.replace(/^\[pid +\d+\] /, ''));
+  }
+
+  get #ended(): boolean {
+    return this.#strace.exitCode !== null || this.#strace.signalCode !== null;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#ended) return;
+    const gone = once(this.#strace, 'exit');
+    this.#strace.kill('SIGTERM');
+    await gone;
+  }
+}
+
+test('what a real knock makes the monitor do, in its order', { skip, timeout: 60_000 }, async (context) => {
+  await using house = await Household.build();
+  house.join();
+  const { gate } = house;
+
+  await context.test(
+    'the record is durable before the kernel is asked for the grant, the device is told after both',
+    async () => {
+      await using watch = await Watch.attach(gate.pid);
+      const knocked = await house.posternLater('knock', 'demo', '-4');
+      assert.equal(knocked.code, 0, knocked.err);
+      const { calls } = watch;
+      const log = calls.join('\n');
+      const written = calls.findIndex((line) => /^pwrite64\(\d+<[^>]*\/state\.db-wal>/.test(line));
+      const durable = calls.findIndex((line) => /^f(?:data)?sync\(\d+<[^>]*\/state\.db-wal>\)\s+= 0$/.test(line));
+      const asked = calls.findIndex((line) => line.startsWith('sendto(') && line.includes(NEW_ELEMENT));
+      const told = calls.findIndex((line) => /^write\(\d+<socket:\[\d+\]>, .* = 256$/.test(line));
+      assert.ok(written >= 0, `no record was written\n${log}`);
+      assert.ok(durable > written, `the record was not made durable\n${log}`);
+      assert.ok(asked > durable, `the grant was asked for before the record was durable\n${log}`);
+      assert.ok(told > asked, `the device was told before the grant was there\n${log}`);
+      assert.equal(house.grants().length, 1);
+    },
+  );
+
+  await context.test(
+    'a disk that fails to sync: no grant, one line in the log; the retry opens when it syncs again',
+    async () => {
+      const before = house.grants().length;
+      const from = gate.log.length;
+      const said = (): string[] => gate.log.slice(from).match(/.*could not be recorded.*/g) ?? [];
+      const watch = await Watch.attach(gate.pid, 'inject=fsync,fdatasync:error=EIO');
+      const failed = (): string[] => watch.calls.filter((line) => line.includes('(INJECTED)'));
+      const knock = house.posternLater('knock', 'demo', '-4');
+      try {
+        await until(
+          () => failed().length >= 2,
+          'two tries',
+          () => gate.log,
+        );
+        assert.equal(house.grants().length, before);
+        assert.ok(!watch.calls.some((line) => line.includes(NEW_ELEMENT)), 'the kernel is not even asked');
+        assert.equal(said().length, 1, gate.log);
+        assert.match(
+          said()[0] ?? '',
+          /^posternd: error: a request could not be recorded and was refused error="disk I\/O error"/,
+        );
+      } finally {
+        await watch[Symbol.asyncDispose]();
+      }
+      const knocked = await knock;
+      assert.equal(knocked.code, 0, knocked.err);
+      assert.equal(house.grants().length, before + 1);
+    },
+  );
+});
