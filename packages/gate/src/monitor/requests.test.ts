@@ -24,7 +24,7 @@ import {
   type UnixMicros,
 } from '@postern/protocol';
 import type { GateKeys } from '../config/gate-key.ts';
-import type { Configuration, Device, Service } from '../config/model.ts';
+import type { Device, Service } from '../config/model.ts';
 import { memoryFirewall } from '../firewall/memory.ts';
 import type { RequestFrame } from '../line/codec.ts';
 import { makeDirectory, type Directory } from './directory.ts';
@@ -134,7 +134,7 @@ class Bench implements Disposable {
         })),
       ],
     };
-    return makeDirectory({ services: [ssh, web], users: [user] } as unknown as Configuration);
+    return makeDirectory({ services: [ssh, web], users: [user] });
   }
 
   /** Seals a request as a device does and unseals it as the sentry does. */

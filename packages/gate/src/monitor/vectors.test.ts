@@ -23,7 +23,7 @@ import {
   type UnixMicros,
   unsealRequest,
 } from '@postern/protocol';
-import type { Configuration, Service, User } from '../config/model.ts';
+import type { Service, User } from '../config/model.ts';
 import { memoryFirewall } from '../firewall/memory.ts';
 import type { RequestFrame } from '../line/codec.ts';
 import { INVALID, staticsOf, VALID, type VectorContext, type VectorKeys } from '../testing/vectors.ts';
@@ -139,8 +139,7 @@ class Gate {
     const [current, next] = context.gateKeys.map(fromHex);
     assert.ok(current !== undefined);
     const services = servicesOf(context);
-    const directory = (): Directory =>
-      makeDirectory({ services, users: usersOf(context, keys, this.enrolled) } as unknown as Configuration);
+    const directory = (): Directory => makeDirectory({ services, users: usersOf(context, keys, this.enrolled) });
     this.#handler = new RequestHandler({
       store,
       grants,
