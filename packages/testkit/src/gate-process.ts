@@ -43,6 +43,8 @@ export class GateFiles implements AsyncDisposable {
   readonly directory: string;
   readonly config: string;
   readonly namespace: Namespace;
+  /** Where its socket is: in memory, as /run is on a real host. */
+  readonly runtime: string;
   /** What the daemon wrote to its log, all starts together. */
   log = '';
   #process: ChildProcess | undefined;
@@ -51,6 +53,7 @@ export class GateFiles implements AsyncDisposable {
     this.namespace = namespace;
     this.directory = mkdtempSync(join(tmpdir(), 'postern-gate-'));
     chmodSync(this.directory, 0o700);
+    this.runtime = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : this.directory, 'postern-run-'));
     this.config = join(this.directory, 'posternd.toml');
   }
 
@@ -146,6 +149,7 @@ export class GateFiles implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
-    if (existsSync(this.directory)) rmSync(this.directory, { recursive: true, force: true });
+    rmSync(this.runtime, { recursive: true, force: true });
+    rmSync(this.directory, { recursive: true, force: true });
   }
 }

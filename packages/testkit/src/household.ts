@@ -142,7 +142,7 @@ export class Household implements AsyncDisposable {
   #init({ services, gate }: HouseholdOptions): void {
     const init = this.gate.command(
       ...['init', '--yes', '--name', 'test', '--address', GATE[4], '--address', GATE[6], '--service', 'ssh=tcp/22'],
-      ...['--state', join(this.gate.directory, 'state'), '--socket', join(this.gate.directory, 'run/posternd.sock')],
+      ...['--state', join(this.gate.directory, 'state'), '--socket', join(this.gate.runtime, 'posternd.sock')],
     );
     if (init.code !== 0) throw new Error(`posternd init: ${init.err}`);
     if (services === undefined && gate === undefined) return;

@@ -1,4 +1,4 @@
-import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
+import { closeSync, constants, mkdirSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { concat, encodeRow, equal, fromHex, type DeviceId, type FreshnessRow } from '@postern/protocol';
 
@@ -22,13 +22,14 @@ export class LastRecord implements Disposable {
 
   constructor(file: string) {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-    this.#fd = openSync(file, 'a+', 0o600);
+    this.#fd = openSync(file, constants.O_RDWR | constants.O_CREAT, 0o600);
   }
 
   /** Whether the mirror was written since this boot, for the state `stateId`, and `rowOf` has what it says was recorded last. */
   matches(stateId: Uint8Array, rowOf: (device: DeviceId) => FreshnessRow | undefined): boolean {
-    const bytes = new Uint8Array(LONGEST);
-    const held = bytes.subarray(0, readSync(this.#fd, bytes, 0, LONGEST, 0));
+    const bytes = Buffer.alloc(LONGEST);
+    const size = readSync(this.#fd, bytes, 0, LONGEST, 0);
+    const held = bytes.subarray(2, Math.max(2, Math.min(size, 2 + bytes.readUInt16BE(0))));
     const head = concat(this.#boot, stateId);
     if (held.length < head.length || !equal(held.subarray(0, head.length), head)) return false;
     const entry = held.subarray(head.length);
@@ -56,9 +57,12 @@ export class LastRecord implements Disposable {
     }
   }
 
+  /** Its size first, then itself, in one write: what an earlier one left behind it does not count. */
   #write(bytes: Uint8Array): void {
-    ftruncateSync(this.#fd, 0);
-    writeSync(this.#fd, bytes);
+    const sized = Buffer.alloc(2 + bytes.length);
+    sized.writeUInt16BE(bytes.length);
+    sized.set(bytes, 2);
+    writeSync(this.#fd, sized, 0, sized.length, 0);
   }
 
   [Symbol.dispose](): void {

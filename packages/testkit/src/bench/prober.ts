@@ -19,7 +19,7 @@ import {
   type Suite,
   type UnixMicros,
 } from '@postern/protocol';
-import { beginConnect, close, connected, send, socketAddress, tightTimers, udpSocket, wait } from './native-socket.ts';
+import { close, send, socketAddress, SynProbe, tightTimers, udpSocket, wait } from './native-socket.ts';
 
 /** What the prober is told. Bytes are hexadecimal. */
 export interface Plan {
@@ -39,14 +39,16 @@ export interface Plan {
 }
 
 const GIVE_UP = 1_000;
-/** Between two attempts to connect, in microseconds: the resolution of the measurement. */
+/** No probe before that, in milliseconds: well below the sum of what the steps take alone. */
+const QUIET = 0.6;
+/** Between two SYNs, in microseconds: the resolution of the measurement. */
 const STEP = 100;
 
 function micros(): UnixMicros {
   return (Date.now() * 1000) as UnixMicros;
 }
 
-function probe(plan: Plan, knock: Plan['knocks'][number]): number | undefined {
+function knockAndProbe(plan: Plan, knock: Plan['knocks'][number]): number | undefined {
   const gate = importStaticPublic(plan.suite, fromHex(plan.staticKey));
   const from = fromHex(knock.address);
   const signer = importSigner(fromHex(knock.seed));
@@ -73,23 +75,26 @@ function probe(plan: Plan, knock: Plan['knocks'][number]): number | undefined {
   });
   const target = fromHex(plan.gate);
   const own = socketAddress(plan.family, from, 0);
-  const service = socketAddress(plan.family, target, plan.servicePort);
   const udp = udpSocket(plan.family, own, socketAddress(plan.family, target, plan.knockPort));
-  const attempts: number[] = [];
+  const probe = new SynProbe(plan.family, from, 20_000 + Math.floor(Math.random() * 40_000), target, plan.servicePort);
   try {
     const sent = performance.now();
     send(udp, packet);
     for (;;) {
       const elapsed = performance.now() - sent;
       if (elapsed > GIVE_UP) return undefined;
-      // after 20 ms it is late anyway: look less often, hold fewer sockets
-      if (attempts.length > 200) close(attempts.shift() ?? -1);
-      attempts.push(beginConnect(plan.family, own, service));
-      const ready = wait(attempts, [], elapsed < 20 ? STEP : 2_000);
-      if (ready.some((fd) => connected(fd))) return performance.now() - sent;
+      // Nothing can be open yet, and a probe takes processor time that the gate needs.
+      if (elapsed < QUIET) {
+        wait([], [], (QUIET - elapsed) * 1000);
+        continue;
+      }
+      probe.send();
+      // after 20 ms it is late anyway: look less often
+      if (wait([], [probe.fd], elapsed < 20 ? STEP : 2_000).length > 0 && probe.answered())
+        return performance.now() - sent;
     }
   } finally {
-    for (const fd of attempts) close(fd);
+    close(probe.fd);
     close(udp);
   }
 }
@@ -99,7 +104,7 @@ if (process.argv[1] === import.meta.filename) {
   tightTimers();
   const milliseconds: (number | null)[] = [];
   for (const knock of plan.knocks) {
-    milliseconds.push(probe(plan, knock) ?? null);
+    milliseconds.push(knockAndProbe(plan, knock) ?? null);
     wait([], [], plan.pause * 1000);
   }
   process.stdout.write(`${JSON.stringify({ milliseconds })}\n`);

@@ -65,7 +65,14 @@ export class Stage implements AsyncDisposable {
     const state = join(gate.directory, 'state');
     const init = gate.command(
       ...['init', '--yes', '--name', 'bench', '--address', GATE[4], '--address', GATE[6]],
-      ...['--service', `bench=tcp/${String(SERVICE_PORT)}`, '--state', state, '--socket', join(gate.directory, 'sock')],
+      ...[
+        '--service',
+        `bench=tcp/${String(SERVICE_PORT)}`,
+        '--state',
+        state,
+        '--socket',
+        join(gate.runtime, 'posternd.sock'),
+      ],
     );
     if (init.code !== 0) throw new Error(`posternd init: ${init.err}`);
     // A grant for every connection of the prober, protected from the start: the file as a person would write it.

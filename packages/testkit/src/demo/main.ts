@@ -146,7 +146,7 @@ async function setUp(stage: Stage): Promise<void> {
     '--state',
     join(gate.directory, 'state'),
     '--socket',
-    join(gate.directory, 'posternd.sock'),
+    join(gate.runtime, 'posternd.sock'),
   );
   story.typed('root@gate', 'posternd init --yes --service ssh=tcp/22');
   story.claim(init.code === 0, 'keys, configuration and a service were made', init.err);
