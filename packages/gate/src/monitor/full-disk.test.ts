@@ -87,5 +87,10 @@ test(
       assert.equal(knocked.code, 0, knocked.err + gate.log);
       assert.equal(house.grants().length, 3);
     });
+
+    await context.test('no room for a state at all: the daemon does not start, and says why', async () => {
+      await gate.stop();
+      await assert.rejects(start('16k'), /cannot (open|use) the state database \S+state\.db: /);
+    });
   },
 );

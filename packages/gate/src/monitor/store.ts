@@ -122,14 +122,18 @@ function openDatabase(file: string): DatabaseSync {
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;');
     return database;
   } catch (error) {
-    throw new PersonError(
-      `cannot open the state database ${file}: ${error instanceof Error ? error.message : 'unknown error'}`,
-      {
-        hint: 'is the directory on a full or read-only disk? A damaged database may be moved away: each device then needs one more round trip',
-        cause: error,
-      },
-    );
+    throw unusable('open', file, error);
   }
+}
+
+function unusable(what: 'open' | 'use', file: string, error: unknown): PersonError {
+  return new PersonError(
+    `cannot ${what} the state database ${file}: ${error instanceof Error ? error.message : 'unknown error'}`,
+    {
+      hint: 'is the directory on a full or read-only disk? A damaged database may be moved away: each device then needs one more round trip',
+      cause: error,
+    },
+  );
 }
 
 /** Error codes of SQLite (sqlite3.h) for a file that is damaged, or no database at all. */
@@ -153,6 +157,20 @@ function openSound(file: string): { database: DatabaseSync; damaged: string | un
 
 function layoutOf(database: DatabaseSync): number {
   return integer(database.prepare('PRAGMA user_version').get()?.['user_version']);
+}
+
+/** Makes the tables of a new database. @throws PersonError for the layout of another posternd, which is not guessed at */
+function layOut(database: DatabaseSync, file: string): void {
+  const layout = layoutOf(database);
+  if (layout === LAYOUT) return;
+  if (layout !== 0) {
+    throw new PersonError(
+      `the state database ${file} has layout ${String(layout)}; this posternd writes layout ${String(LAYOUT)}`,
+      { hint: 'run the posternd that made it, or move the file away: each device then needs one more round trip' },
+    );
+  }
+  database.exec(`BEGIN IMMEDIATE; ${SCHEMA} PRAGMA user_version = ${String(LAYOUT)};`);
+  database.exec('COMMIT');
 }
 
 /**
@@ -181,18 +199,11 @@ export function openStore(directory: string, lastRecord: string, random: Random)
   const file = join(directory, 'state.db');
   const { database, damaged } = openSound(file);
   chmodSync(file, 0o600);
-  if (layoutOf(database) === 0) {
-    database.exec(`BEGIN IMMEDIATE; ${SCHEMA} PRAGMA user_version = ${String(LAYOUT)};`);
-    database.exec('COMMIT');
-  } else if (layoutOf(database) !== LAYOUT) {
-    const layout = layoutOf(database);
+  try {
+    layOut(database, file);
+  } catch (error) {
     database.close();
-    throw new PersonError(
-      `the state database ${file} has layout ${String(layout)}; this posternd writes layout ${String(LAYOUT)}`,
-      {
-        hint: 'run the posternd that made it, or move the file away: each device then needs one more round trip',
-      },
-    );
+    throw error instanceof PersonError ? error : unusable('use', file, error);
   }
   const relaxed = openDatabase(file);
   relaxed.exec('PRAGMA synchronous = OFF');
