@@ -17,9 +17,15 @@ export const STRANGER = { 4: '10.90.255.66', 6: 'fd90::ffff:66' } as const;
 export const KNOCK_PORT = 62201;
 export const SERVICE_PORT = 8022;
 
+/** At most 255 addresses share a /24, and 128 a /56: no more than the sentry's budget for a prefix allows at once. */
 function address(family: 4 | 6, index: number): string {
-  return family === 4 ? `10.90.${String(1 + (index >> 8))}.${String(index & 255)}` : `fd90::1:${index.toString(16)}`;
+  return family === 4
+    ? `10.90.${String(1 + (index >> 8))}.${String(index & 255)}`
+    : `fd90:0:0:${((1 + (index >> 7)) << 8).toString(16)}::${index.toString(16)}`;
 }
+
+/** Knocks of one device at once; its own rate allows 64. */
+const KNOCKS_OF_A_DEVICE = 50;
 
 function bytesOf(text: string): Uint8Array {
   const bytes = parseAddress(text);
@@ -49,15 +55,16 @@ export class Stage implements AsyncDisposable {
     this.#service = service;
   }
 
-  /** Sets everything up for `devices` devices, each with an IPv4 and an IPv6 address of its own. */
-  static async build(devices: number): Promise<Stage> {
+  /** Sets everything up for `knocks` knocks, each from an IPv4 or IPv6 address of its own. */
+  static async build(knocks: number): Promise<Stage> {
+    const devices = Math.ceil(knocks / KNOCKS_OF_A_DEVICE);
     const gateSide = new Namespace('gate');
     const world = new Namespace('world');
-    const { there } = gateSide.connect(world, [`${GATE[4]}/16`, `${GATE[6]}/64`], []);
+    const { there } = gateSide.connect(world, [`${GATE[4]}/16`, `${GATE[6]}/32`], []);
     const addresses = [4, 6].flatMap((family) => {
-      const length = family === 4 ? 16 : 64;
+      const length = family === 4 ? 16 : 32;
       const version = family === 4 ? 4 : 6;
-      const all = [STRANGER[version], ...Array.from({ length: devices }, (_, i) => address(version, i + 1))];
+      const all = [STRANGER[version], ...Array.from({ length: knocks }, (_, i) => address(version, i + 1))];
       return all.map((it) => `address add ${it}/${String(length)} dev ${there}${version === 6 ? ' nodad' : ''}`);
     });
     world.run('ip', ['-batch', '-'], `${addresses.join('\n')}\n`);
@@ -103,7 +110,7 @@ export class Stage implements AsyncDisposable {
     return new Stage(gateSide, world, gate, seeds, service);
   }
 
-  /** A plan for the prober: one knock for each of the devices from `first` on. */
+  /** A plan for the prober: `count` knocks, from the addresses from `first` on; `pause` milliseconds between them. */
   plan(suite: Suite, family: 4 | 6, first: number, count: number, pause: number): Plan {
     const secrets = this.#secrets();
     const status = this.gate.json('status') as { stateId: string };
@@ -118,9 +125,10 @@ export class Stage implements AsyncDisposable {
       servicePort: SERVICE_PORT,
       service: 'bench',
       pause,
-      knocks: this.seeds
-        .slice(first, first + count)
-        .map((seed, i) => ({ seed: toHex(seed), address: toHex(bytesOf(address(family, first + i + 1))) })),
+      knocks: Array.from({ length: count }, (_, i) => ({
+        seed: toHex(this.seeds[Math.floor((first + i) / KNOCKS_OF_A_DEVICE)] ?? new Uint8Array(32)),
+        address: toHex(bytesOf(address(family, first + i + 1))),
+      })),
     };
   }
 
