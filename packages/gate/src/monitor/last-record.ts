@@ -29,7 +29,9 @@ export class LastRecord implements Disposable {
   matches(stateId: Uint8Array, rowOf: (device: DeviceId) => FreshnessRow | undefined): boolean {
     const bytes = Buffer.alloc(LONGEST);
     const size = readSync(this.#fd, bytes, 0, LONGEST, 0);
-    const held = bytes.subarray(2, Math.max(2, Math.min(size, 2 + bytes.readUInt16BE(0))));
+    const end = 2 + bytes.readUInt16BE(0);
+    if (size < end) return false;
+    const held = bytes.subarray(2, end);
     const head = concat(this.#boot, stateId);
     if (held.length < head.length || !equal(held.subarray(0, head.length), head)) return false;
     const entry = held.subarray(head.length);
