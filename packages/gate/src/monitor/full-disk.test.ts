@@ -80,7 +80,7 @@ test(
 
     await context.test('a log that was given its room at the start: knocks open on a full disk', async () => {
       await gate.stop();
-      await start('8m');
+      await start('16m');
       fill(filler());
       // Another disk, so another state: the device is told, and knocks once more by itself.
       const knocked = await house.posternLater('knock', 'demo', '-4');

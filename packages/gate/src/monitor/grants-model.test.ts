@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MICROS_PER_SECOND, contains, type DeviceId, type RequestId, type ServiceName } from '@postern/protocol';
 import fc from 'fast-check';
-import type { Grant } from './grant.ts';
+import { formatEndpoint, type Grant } from './grant.ts';
 import { GrantBench, SERVICES, source, type Name } from './grants.fixture.ts';
 
 const HOSTS = ['192.0.2.7', '192.0.2.200', '2001:db8::7'] as const;
@@ -110,7 +110,11 @@ class World {
       );
     for (const entry of this.entries) {
       const grant = told.find(({ id }) => id === entry.id);
-      if (grant !== undefined) assert.equal(this.#endOf(grant), entry.ends, 'the book says when a grant ends');
+      if (grant !== undefined) {
+        assert.equal(this.#endOf(grant), entry.ends, 'the book says when a grant ends');
+        const endpoints = grant.endpoints.map(formatEndpoint);
+        if (entry.slot === undefined) assert.deepEqual(endpoints.sort(), [...SERVICES[entry.service]].sort());
+      }
       if (Math.min(entry.ends, entry.used ?? Infinity) + REMEMBERED <= this.#seconds) continue;
       const known = book.ofRequest(entry.device as DeviceId, entry.request);
       assert.equal(known?.id, entry.id, 'a late retry finds what its request got');

@@ -19,11 +19,17 @@ import { LastRecord } from './last-record.ts';
 /** Version of the database's layout; another one is refused, never guessed at. */
 const LAYOUT = 1;
 /** Size to which the write-ahead log is grown at the start, in bytes. */
-const LOG_BYTES = 1 << 20;
+const LOG_BYTES = 2 << 20;
+/** Size of a page of the database, SQLite's default; each change of one row writes one, and 24 bytes, into the log. */
+const PAGE_BYTES = 4096;
 /** How many times that must be free on the disk, before and after. */
 const ROOM = 4;
-/** Records between two checkpoints; they fit the log. */
-const CHECKPOINT = 64;
+/** Most records between two checkpoints; with what is known of their grants they fit the log. */
+const CHECKPOINT = 192;
+/** Rows that are kept in memory as well, of the devices that were heard last: looking one up then costs next to nothing. */
+const CACHED = 4096;
+/** Usually the checkpoint comes when nothing was recorded for so long, in milliseconds: it may take longer than a knock should wait. */
+const REST = 2_000;
 
 const SCHEMA = `
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -177,16 +183,23 @@ function layOut(database: DatabaseSync, file: string): void {
  * Grows the write-ahead log once and starts it anew: records then overwrite blocks that are there, which is several times faster to
  * make durable than growing a file.
  */
-function preallocate(database: DatabaseSync, directory: string): void {
+function preallocate(relaxed: DatabaseSync, directory: string): void {
   const { bavail, bsize } = statfsSync(directory);
   // A disk without this room may still have room for records; they are slower then.
   if (bavail * bsize < ROOM * LOG_BYTES) return;
   try {
-    database.exec('BEGIN IMMEDIATE');
-    database.prepare('INSERT INTO meta VALUES (?, zeroblob(?))').run('filler', LOG_BYTES);
-    database.exec("DELETE FROM meta WHERE key = 'filler'; COMMIT; PRAGMA wal_checkpoint(RESTART)");
+    // The same page again and again: that grows the log and not the database.
+    const filler = relaxed.prepare(
+      "INSERT INTO meta VALUES ('filler', ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+    );
+    const value = new Uint8Array(1);
+    for (let size = 0; size < LOG_BYTES; size += PAGE_BYTES) {
+      value[0] = (value[0] ?? 0) ^ 1;
+      filler.run(value);
+    }
+    relaxed.exec("DELETE FROM meta WHERE key = 'filler'; PRAGMA wal_checkpoint(RESTART)");
   } catch {
-    if (database.isTransaction) database.exec('ROLLBACK');
+    // The disk filled up meanwhile.
   }
 }
 
@@ -207,7 +220,7 @@ export function openStore(directory: string, lastRecord: string, random: Random)
   }
   const relaxed = openDatabase(file);
   relaxed.exec('PRAGMA synchronous = OFF');
-  preallocate(database, directory);
+  preallocate(relaxed, directory);
 
   const sql = (source: string): StatementSync => database.prepare(source);
   const meta = sql('SELECT value FROM meta WHERE key = ?');
@@ -256,7 +269,9 @@ export function openStore(directory: string, lastRecord: string, random: Random)
       // A full disk. The id holds for this run all the same: it is not in the mirror, so the next start takes another one.
     }
   }
+  const cache = new Map<DeviceId, Remembered>();
   let records = 0;
+  let resting: NodeJS.Timeout | undefined;
   let open = true;
   const checkpoint = (): void => {
     try {
@@ -270,10 +285,16 @@ export function openStore(directory: string, lastRecord: string, random: Random)
     stateId,
     fresh,
     damaged,
-    freshnessOf: rowOf,
+    freshnessOf: (id) => cache.get(id) ?? rowOf(id),
     record(id, row, gateKey) {
       setFreshness.run(fromHex(id), encodeRow(row), gateKey);
       mirror.set(id, row);
+      cache.delete(id);
+      cache.set(id, { row, gateKey });
+      const [oldest] = cache.size > CACHED ? cache.keys() : [];
+      if (oldest !== undefined) cache.delete(oldest);
+      resting?.refresh();
+      resting ??= setTimeout(checkpoint, REST).unref();
       if (++records % CHECKPOINT === 0) setImmediate(checkpoint);
     },
     gateKeysUsed() {
@@ -282,6 +303,7 @@ export function openStore(directory: string, lastRecord: string, random: Random)
       );
     },
     forget(id) {
+      cache.delete(id);
       forget.run(fromHex(id));
     },
     addInvite(it) {
@@ -343,6 +365,7 @@ export function openStore(directory: string, lastRecord: string, random: Random)
     },
     [Symbol.dispose]() {
       open = false;
+      clearTimeout(resting);
       mirror[Symbol.dispose]();
       relaxed.close();
       database.close();

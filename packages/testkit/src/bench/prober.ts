@@ -40,9 +40,9 @@ export interface Plan {
 
 const GIVE_UP = 1_000;
 /** No probe before that, in milliseconds: well below the sum of what the steps take alone. */
-const QUIET = 0.6;
+const QUIET = 1.1;
 /** Between two SYNs, in microseconds: the resolution of the measurement. */
-const STEP = 100;
+const STEP = 200;
 
 function micros(): UnixMicros {
   return (Date.now() * 1000) as UnixMicros;
