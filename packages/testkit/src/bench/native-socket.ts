@@ -131,7 +131,7 @@ export class SynProbe {
   /** Whether the service's SYN-ACK is among what was received. */
   answered(): boolean {
     for (;;) {
-      const size = Number(native.recv(this.#fd, this.#answer, this.#answer.length, MSG_DONTWAIT));
+      const size = native.recv(this.#fd, this.#answer, this.#answer.length, MSG_DONTWAIT);
       if (size < 0) return false;
       // An IPv4 raw socket gives the IP header too.
       const at = this.#family === 4 ? ((this.#answer[0] ?? 0) & 15) * 4 : 0;
