@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import process from 'node:process';
 import { test } from 'node:test';
 import { Household } from '@postern/testkit/household';
@@ -30,9 +31,9 @@ class Watch implements AsyncDisposable {
     strace.stderr?.on('data', (piece: Buffer) => (this.#heard += piece.toString()));
   }
 
-  static async attach(pid: number, ...expressions: string[]): Promise<Watch> {
+  static async attach(pid: number, ...more: string[]): Promise<Watch> {
     const calls = 'trace=fsync,fdatasync,pwrite64,sendto,sendmsg,write';
-    const options = ['-f', '-y', '-X', 'raw', ...[calls, ...expressions].flatMap((it) => ['-e', it])];
+    const options = ['-f', '-y', '-X', 'raw', '-e', calls, ...more];
     const watch = new Watch(spawn(STRACE, [...options, '-p', String(pid)], { stdio: ['ignore', 'ignore', 'pipe'] }));
     await until(
       () => / attached/.test(watch.#heard) || watch.#ended,
@@ -90,8 +91,9 @@ test('what a real knock makes the monitor do, in its order', { skip, timeout: 60
     async () => {
       const before = house.grants().length;
       const from = gate.log.length;
+      const log = join(gate.directory, 'state/state.db-wal');
       const said = (): string[] => gate.log.slice(from).match(/.*could not be recorded.*/g) ?? [];
-      const watch = await Watch.attach(gate.pid, 'inject=fsync,fdatasync:error=EIO');
+      const watch = await Watch.attach(gate.pid, '-P', log, '-e', 'inject=fsync,fdatasync:error=EIO');
       const failed = (): string[] => watch.calls.filter((line) => line.includes('(INJECTED)'));
       const knock = house.posternLater('knock', 'demo', '-4');
       try {
@@ -101,7 +103,6 @@ test('what a real knock makes the monitor do, in its order', { skip, timeout: 60
           () => gate.log,
         );
         assert.equal(house.grants().length, before);
-        assert.ok(!watch.calls.some((line) => line.includes(NEW_ELEMENT)), 'the kernel is not even asked');
         assert.equal(said().length, 1, gate.log);
         assert.match(
           said()[0] ?? '',
