@@ -444,7 +444,7 @@ export class Gate implements Disposable {
         });
         return;
       case 'record-failed':
-        if (this.clock() - this.#recordFailed > 10 * MICROS_PER_SECOND) {
+        if (Math.abs(this.clock() - this.#recordFailed) > 10 * MICROS_PER_SECOND) {
           this.#recordFailed = this.clock();
           log('error', 'a request could not be recorded and was refused', {
             error: event.error,
