@@ -1,11 +1,11 @@
 /** A real gate for tests: posternd in a namespace, with its files in a directory of its own under the temporary directory. */
 import { spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import process from 'node:process';
 import type { Namespace } from './namespace.ts';
+import { removeTemporary, temporaryDirectory } from './temporary.ts';
 
 const ROOT = resolve(import.meta.dirname, '../../..');
 
@@ -51,9 +51,9 @@ export class GateFiles implements AsyncDisposable {
 
   constructor(namespace: Namespace) {
     this.namespace = namespace;
-    this.directory = mkdtempSync(join(tmpdir(), 'postern-gate-'));
+    this.directory = temporaryDirectory('postern-gate-');
     chmodSync(this.directory, 0o700);
-    this.runtime = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : this.directory, 'postern-run-'));
+    this.runtime = temporaryDirectory('postern-run-', existsSync('/dev/shm') ? '/dev/shm' : undefined);
     this.config = join(this.directory, 'posternd.toml');
   }
 
@@ -149,7 +149,7 @@ export class GateFiles implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
-    rmSync(this.runtime, { recursive: true, force: true });
-    rmSync(this.directory, { recursive: true, force: true });
+    removeTemporary(this.runtime);
+    removeTemporary(this.directory);
   }
 }

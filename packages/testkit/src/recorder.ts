@@ -1,11 +1,11 @@
 /** A recorder of one network device in a namespace: what a person on the wire sees. The recording process is `recorder-process.ts`. */
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
 import type { Namespace } from './namespace.ts';
+import { removeTemporary, temporaryDirectory } from './temporary.ts';
 
 /** One packet as it was on the wire, from its IP header on. */
 export interface Recorded {
@@ -32,7 +32,7 @@ export class Recorder implements AsyncDisposable {
   /** Resolves when recording has begun. */
   static async start(namespace: Namespace, device: string): Promise<Recorder> {
     // A file takes what a pipe would not while this process waits for something else.
-    const directory = mkdtempSync(join(tmpdir(), 'postern-recorder-'));
+    const directory = temporaryDirectory('postern-recorder-');
     const file = join(directory, 'packets');
     const out = openSync(file, 'w');
     const script = join(import.meta.dirname, 'recorder-process.ts');
@@ -93,6 +93,6 @@ export class Recorder implements AsyncDisposable {
       this.#process.kill('SIGTERM');
       await once(this.#process, 'exit');
     }
-    rmSync(dirname(this.#file), { recursive: true, force: true });
+    removeTemporary(dirname(this.#file));
   }
 }

@@ -1,10 +1,10 @@
 /** A real OpenSSH server in a namespace, with throw-away keys, from the unpacked package under `.tools/` or from the system. */
 import { execFileSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Namespace } from './namespace.ts';
+import { removeTemporary, temporaryDirectory } from './temporary.ts';
 
 const ROOT = resolve(import.meta.dirname, '../../..');
 
@@ -33,7 +33,7 @@ export class Sshd implements AsyncDisposable {
 
   /** Starts sshd on `port`; resolves when it listens. */
   static async start(namespace: Namespace, port = 22): Promise<Sshd> {
-    const directory = mkdtempSync(join(tmpdir(), 'postern-sshd-'));
+    const directory = temporaryDirectory('postern-sshd-');
     chmodSync(directory, 0o755);
     const at = (name: string): string => join(directory, name);
     for (const name of ['host', 'client'])
@@ -114,7 +114,7 @@ export class Sshd implements AsyncDisposable {
       this.#process.kill('SIGTERM');
       await once(this.#process, 'exit');
     }
-    rmSync(this.#directory, { recursive: true, force: true });
+    removeTemporary(this.#directory);
   }
 }
 

@@ -3,9 +3,8 @@
  * postern) and happens in two network namespaces that are made here and removed again. Every sentence that begins with "ok" was checked.
  */
 import { createSocket } from 'node:dgram';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { GateFiles, runProgramIn, type Ran } from '../gate-process.ts';
@@ -13,6 +12,7 @@ import { inNamespace } from '../in-namespace.ts';
 import { Namespace } from '../namespace.ts';
 import { Recorder } from '../recorder.ts';
 import { Sshd } from '../sshd.ts';
+import { temporaryDirectory } from '../temporary.ts';
 import { BrokenPromise, Story } from './story.ts';
 
 const GATE = { 4: '10.77.0.1', 6: 'fd77::1' } as const;
@@ -363,10 +363,7 @@ async function stateLost(stage: Stage): Promise<void> {
 
 async function main(): Promise<void> {
   const begun = performance.now();
-  const home = mkdtempSync(join(tmpdir(), 'postern-alice-'));
-  process.once('exit', () => {
-    rmSync(home, { recursive: true, force: true });
-  });
+  const home = temporaryDirectory('postern-alice-');
   using gateSide = new Namespace('gate');
   using world = new Namespace('world');
   const device = gateSide.connect(
