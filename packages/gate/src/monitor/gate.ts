@@ -189,8 +189,8 @@ export class Gate implements Disposable {
 
   /** Twice a second: a ruleset that somebody flushed is there again at once, with protection and grants. */
   watch(): void {
-    if (this.firewall.present()) return;
     try {
+      if (this.firewall.present()) return;
       const { port, capture, services } = this.#configuration;
       this.firewall.install({ knockPort: port, dropKnocks: capture === 'packet' });
       this.protections.restore(services);
