@@ -1,5 +1,5 @@
 /** The commands of `postern` as data; what they do is loaded when it is asked for. */
-import type { Option, Program } from '@postern/terminal';
+import { type Argument, completionCommand, type Option, type Program } from '@postern/terminal';
 import {
   CONFIG,
   IPV4,
@@ -14,7 +14,11 @@ import {
   VERBOSE,
 } from './options.ts';
 
-const HOST = { name: 'host', help: 'a host that was joined (`postern hosts` lists them)' } as const;
+const HOST: Argument = {
+  name: 'host',
+  help: 'a host that was joined (`postern hosts` lists them)',
+  offer: { command: 'hosts', column: 1 },
+};
 const SERVICE = {
   name: 'service',
   help: 'what to open; by default the first service that the invite named',
@@ -101,7 +105,14 @@ export const program: Program = {
         'Opens ssh on the host for this device and runs the real ssh to the very address that was opened, in place of itself: terminal, signals and exit code are those of ssh. All short options and everything after HOST are passed on, before or after HOST as with ssh.',
         "The host's key is looked up under the name that ssh would have used without this program (`ssh -G` says which), and ssh's configuration for HOST applies but for HostName. Through a ProxyJump the connection comes from the jump host: knock there.",
       ],
-      arguments: [{ name: 'destination', help: '[USER@]HOST and what else ssh takes', rest: true }],
+      arguments: [
+        {
+          name: 'destination',
+          help: '[USER@]HOST and what else ssh takes',
+          offer: { command: 'hosts', column: 1 },
+          rest: true,
+        },
+      ],
       options: SSH_OPTIONS.filter((option) => option !== CONFIG),
       examples: [
         { line: 'postern ssh web1', does: 'logs in' },
@@ -131,5 +142,30 @@ export const program: Program = {
       ],
       run: async (parsed, io) => (await import('./commands/hosts.ts')).runHostsRemove(parsed, io),
     },
+    completionCommand('postern', () => program),
   ],
+  manual: {
+    section: 1,
+    exitCodes: [
+      { code: 0, means: 'done: opened, extended, closed, joined' },
+      { code: 1, means: 'the gate said that something failed there, or this device is in the way' },
+      { code: 2, means: 'the command line was not understood' },
+      { code: 3, means: 'no answer, or no way to the gate' },
+      { code: 4, means: 'not permitted' },
+      { code: 5, means: 'no such host, or its file is missing, damaged, or readable by others' },
+    ],
+    files: [
+      {
+        path: '~/.config/postern/hosts/HOST.json',
+        holds:
+          "this device's private key for that gate, the gate's keys, and what its receipts taught; for its owner only",
+      },
+    ],
+    environment: [
+      { name: 'XDG_CONFIG_HOME', does: 'the directory that holds `postern` instead of `~/.config`' },
+      { name: 'NO_COLOR', does: 'set to anything: no colours' },
+      { name: 'POSTERN_DEBUG', does: '`1` shows where a bug of ours is (`internal error`)' },
+    ],
+    seeAlso: ['ssh(1)', 'ssh_config(5)', 'posternd(8)'],
+  },
 };

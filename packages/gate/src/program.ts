@@ -1,5 +1,5 @@
 /** The commands of `posternd` as data. Each loads what it needs only when it runs, so that `--help` is quick. */
-import type { Program } from '@postern/terminal';
+import { completionCommand, type Program } from '@postern/terminal';
 import { check } from './admin/commands/check.ts';
 import { confirm } from './admin/commands/confirm.ts';
 import { deviceList } from './admin/commands/device-list.ts';
@@ -33,5 +33,34 @@ export const program: Program = {
     ...[userAdd, userList, userRevoke, invite],
     ...[deviceList, deviceRevoke, grantList, grantEnd],
     ...[protect, confirm, unprotect],
+    completionCommand('posternd', () => program),
   ],
+  manual: {
+    section: 8,
+    exitCodes: [
+      { code: 0, means: 'done' },
+      { code: 1, means: 'not done, the message says why; `check`: at least one error was found' },
+      { code: 2, means: 'the command line was not understood; nothing was done' },
+      {
+        code: 5,
+        means: 'the configuration, or a file that belongs to it, is wrong: `FILE:LINE:COLUMN: …` where it is inside',
+      },
+      { code: 6, means: '`check`: warnings, and no error' },
+    ],
+    files: [
+      { path: '/etc/postern/posternd.toml', holds: 'the configuration' },
+      { path: '/etc/postern/gate.key', holds: 'the secret keys of this gate, for root only' },
+      {
+        path: '/etc/postern/users.d/NAME.toml',
+        holds: 'a user: devices with their public keys, and what they may open',
+      },
+      { path: '/var/lib/postern', holds: 'the state: freshness of devices, invites, what is known of grants' },
+      { path: '/run/postern/posternd.sock', holds: 'the socket over which commands ask the daemon, for root only' },
+    ],
+    environment: [
+      { name: 'NO_COLOR', does: 'set to anything: no colours' },
+      { name: 'POSTERN_DEBUG', does: '`1` shows where a bug of ours is (`internal error`)' },
+    ],
+    seeAlso: ['postern(1)', 'nft(8)'],
+  },
 };

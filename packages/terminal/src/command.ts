@@ -1,11 +1,18 @@
 /** Command definitions as data: help, man pages, completion and the reference are all made from them. */
 import type { Io } from './io.ts';
 
+/**
+ * What a shell may offer for a value: names of files or directories, some words, or what a command of the same program lists (a column
+ * of its table, counted from 1; the first line is the heading).
+ */
+export type Offer = 'files' | 'directories' | readonly string[] | { readonly command: string; readonly column: number };
+
 /** A positional argument. */
 export interface Argument {
-  /** Shown in capitals. */
+  /** Shown in capitals. `file` and `dir` are completed as such. */
   readonly name: string;
   readonly help: string;
+  readonly offer?: Offer;
   readonly optional?: boolean;
   /** Takes all that is left, options included (`postern ssh HOST …`). Only the last argument. */
   readonly rest?: boolean;
@@ -16,9 +23,10 @@ export interface Option {
   /** Long name without dashes. */
   readonly name: string;
   readonly short?: string;
-  /** Placeholder of the value, in capitals; absent for a flag. */
+  /** Placeholder of the value, in capitals; absent for a flag. `FILE` and `DIR` are completed as such. */
   readonly value?: string;
   readonly help: string;
+  readonly offer?: Offer;
   readonly multiple?: boolean;
 }
 
@@ -53,6 +61,17 @@ export interface Command {
   readonly run: (parsed: Parsed, io: Io) => Promise<number> | number;
 }
 
+/** What the man page and the reference say besides the commands. */
+export interface Manual {
+  /** Section of the man page: 1 for everybody, 8 for administrators. */
+  readonly section: 1 | 8;
+  readonly exitCodes: readonly { readonly code: number; readonly means: string }[];
+  readonly files: readonly { readonly path: string; readonly holds: string }[];
+  readonly environment: readonly { readonly name: string; readonly does: string }[];
+  /** Other man pages, as `ssh(1)`. */
+  readonly seeAlso: readonly string[];
+}
+
 /** A program: its commands and the options that every command takes. */
 export interface Program {
   readonly name: string;
@@ -61,4 +80,5 @@ export interface Program {
   readonly description: readonly string[];
   readonly options: readonly Option[];
   readonly commands: readonly Command[];
+  readonly manual: Manual;
 }

@@ -1,6 +1,7 @@
 import type { Argument, Command, Option, Program } from './command.ts';
 
-function argumentForm(argument: Argument): string {
+/** An argument as it stands in a usage line. */
+export function argumentForm(argument: Argument): string {
   const name = argument.rest === true ? `${argument.name.toUpperCase()}…` : argument.name.toUpperCase();
   return argument.optional === true || argument.rest === true ? `[${name}]` : name;
 }

@@ -1,7 +1,11 @@
 export { EXIT, PersonError } from './person-error.ts';
-export type { Argument, Command, Example, Option, Parsed, Program } from './command.ts';
+export type { Argument, Command, Example, Manual, Offer, Option, Parsed, Program } from './command.ts';
 export { commandHelp, programHelp } from './help.ts';
 export { runProgram } from './run.ts';
+export { type Generated, manPage } from './man-page.ts';
+export { completion } from './completion.ts';
+export { completionCommand } from './completion-command.ts';
+export { type Shell, SHELLS } from './shell.ts';
 export { nearest } from './nearest.ts';
 export { formatTable } from './table.ts';
 export { type Io, processIo } from './io.ts';

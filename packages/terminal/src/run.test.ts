@@ -62,6 +62,7 @@ const program: Program = {
     },
     { name: 'secret', summary: 'not shown', hidden: true, examples: [], run: keep },
   ],
+  manual: { section: 1, exitCodes: [], files: [], environment: [], seeAlso: [] },
 };
 
 const run = (line: string, debug = false) => runQuietly(program, line === '' ? [] : line.split(' '), debug);
