@@ -8,7 +8,7 @@ import { exportSecret, open } from './hpke.ts';
 import { ENC_SIZE, PACKET, STATEMENT, type Suite } from './layout.ts';
 import type { Refusal } from './refusal.ts';
 import { accept, refuse, type Result } from './result.ts';
-import { RECEIPT_LABEL } from './seal.ts';
+import { KNOCK_LABEL, RECEIPT_LABEL } from './seal.ts';
 import { secret } from './secret.ts';
 import { decodeStatement, type Statement } from './statement.ts';
 
@@ -45,6 +45,8 @@ export interface Unsealed {
   readonly mac: Uint8Array;
   /** 32 bytes. Secret. */
   readonly receiptKey: Uint8Array;
+  /** Of an `enrol`: the key of the new device's keyed knocks, 32 bytes. Secret. */
+  readonly knockKey: Uint8Array | undefined;
 }
 
 /** Whether the packet has one of the two sizes. */
@@ -106,6 +108,7 @@ export function unsealUnmasked(unmasked: Unmasked, statics: Statics): Result<Uns
     encHash: sha256(enc),
     mac,
     receiptKey: secret(exportSecret(context, RECEIPT_LABEL, 32)),
+    knockKey: statement.kind === 'enrol' ? secret(exportSecret(context, KNOCK_LABEL, 32)) : undefined,
   });
 }
 

@@ -32,10 +32,15 @@ export interface SealedRequest {
   readonly mac: Uint8Array;
   /** 32 bytes. Secret. */
   readonly receiptKey: Uint8Array;
+  /** Of an `enrol`: the key of the new device's keyed knocks, 32 bytes. Secret. */
+  readonly knockKey: Uint8Array | undefined;
 }
 
 /** The label under which the receipt's key is exported from HPKE. */
 export const RECEIPT_LABEL: Uint8Array = ascii('postern-receipt-v1');
+
+/** The label under which an `enrol` request exports the key of the device's keyed knocks. */
+export const KNOCK_LABEL: Uint8Array = ascii('postern-knock-v1');
 
 /**
  * Signs a statement and seals it to a gate.
@@ -69,5 +74,10 @@ export function sealEncapsulated(
   packet.set(mask(keys.mask, nonce, concat(Uint8Array.of(suite), enc, sealed)), PACKET.suite);
   const mac = macOf(packet, keys.mac);
   packet.set(mac, size - PACKET.macSize);
-  return { packet, mac, receiptKey: secret(exportSecret(context, RECEIPT_LABEL, 32)) };
+  return {
+    packet,
+    mac,
+    receiptKey: secret(exportSecret(context, RECEIPT_LABEL, 32)),
+    knockKey: statement.kind === 'enrol' ? secret(exportSecret(context, KNOCK_LABEL, 32)) : undefined,
+  };
 }
