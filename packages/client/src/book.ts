@@ -4,19 +4,31 @@ import { join } from 'node:path';
 import { EXIT, nearest, PersonError } from '@postern/terminal';
 import { writeDurably } from './durable.ts';
 import { type Host, hostName } from './host.ts';
-import { decodeHost, encodeHost, HostFileError } from './host-file.ts';
+import { decodeHost, decodeSummary, encodeHost, HostFileError, type HostSummary } from './host-file.ts';
+import { type Derivation, deriveLock, type Lock, sameDerivation } from './locked-file.ts';
 import { LockTimeout, withLock } from './lock.ts';
+import type { AskPassphrase } from './passphrase.ts';
 import { exposureOf, makePrivate } from './platform.ts';
+
+/** How often a passphrase may be typed. */
+const TRIES = 3;
 
 /** The hosts in one directory. Every method throws a PersonError for what a person can mend. */
 export class HostBook {
   readonly directory: string;
   readonly #hosts: string;
+  readonly #ask: AskPassphrase;
+  /** Of the files that were opened: nobody is asked twice in one command. */
+  readonly #locks = new Map<string, Lock>();
 
-  /** @param directory - the client's directory; the files are in `hosts` beneath it */
-  constructor(directory: string) {
+  /**
+   * @param directory - the client's directory; the files are in `hosts` beneath it
+   * @param ask - asks for the passphrase of a file that has one
+   */
+  constructor(directory: string, ask: AskPassphrase = nobodyToAsk) {
     this.directory = directory;
     this.#hosts = join(directory, 'hosts');
+    this.#ask = ask;
   }
 
   /** Path of a host's file. */
@@ -50,24 +62,32 @@ export class HostBook {
   /** The same, or undefined if there is none. */
   find(typed: string): Host | undefined {
     const name = hostName(typed);
-    return name === undefined ? undefined : this.#read(name);
+    return name === undefined ? undefined : this.#readHost(name);
+  }
+
+  /** What is known of a host without its passphrase. */
+  summary(typed: string): HostSummary {
+    const name = hostName(typed);
+    const summary = name === undefined ? undefined : this.#read(name, decodeSummary);
+    if (summary === undefined) throw this.#unknown(typed);
+    return summary;
   }
 
   /** Keeps a new host, or one that is being joined again. Durable on return. */
   async put(host: Host): Promise<void> {
     this.#makeDirectory();
     await this.#locked(host.name, () => {
-      writeDurably(this.fileOf(host.name), encodeHost(host));
+      this.#write(host);
     });
   }
 
   /** Changes a host under its lock, with nobody else's change in between. Durable on return. */
   async update(name: string, change: (host: Host) => Host): Promise<Host> {
     return this.#locked(name, () => {
-      const host = this.#read(name);
+      const host = this.#readHost(name);
       if (host === undefined) throw this.#unknown(name);
       const changed = change(host);
-      if (changed !== host) writeDurably(this.fileOf(name), encodeHost(changed));
+      if (changed !== host) this.#write(changed);
       return changed;
     });
   }
@@ -104,11 +124,29 @@ export class HostBook {
     }
   }
 
-  #read(name: string): Host | undefined {
+  #write(host: Host): void {
+    writeDurably(this.fileOf(host.name), encodeHost(host));
+    if (host.lock !== undefined) this.#locks.set(host.name, host.lock);
+  }
+
+  #readHost(name: string): Host | undefined {
+    let asked = 0;
+    const unlock = (derivation: Derivation, wrong: boolean): Lock => {
+      const known = this.#locks.get(name);
+      if (!wrong && known !== undefined && sameDerivation(known, derivation)) return known;
+      if (asked++ === TRIES) throw wrongPassphrase(name);
+      const lock = deriveLock(this.#ask(`${wrong ? 'that was not it; ' : ''}passphrase for ${name}: `), derivation);
+      this.#locks.set(name, lock);
+      return lock;
+    };
+    return this.#read(name, (text) => decodeHost(text, unlock));
+  }
+
+  #read<T extends { readonly name: string }>(name: string, decode: (text: string) => T): T | undefined {
     const path = this.fileOf(name);
     try {
       for (const place of [this.#hosts, path]) refuseExposed(place);
-      const host = decodeHost(readFileSync(path, 'utf8'));
+      const host = decode(readFileSync(path, 'utf8'));
       if (host.name !== name) throw new HostFileError(`name: ${JSON.stringify(name)} expected, as the file is called`);
       return host;
     } catch (error) {
@@ -134,6 +172,17 @@ export class HostBook {
       throw storageError(error, path);
     }
   }
+}
+
+function nobodyToAsk(): never {
+  throw new PersonError('the key of this host has a passphrase', { exitCode: EXIT.configuration });
+}
+
+function wrongPassphrase(name: string): PersonError {
+  return new PersonError(`wrong passphrase for ${name}`, {
+    hint: `if it is lost, nobody can find it out: \`postern hosts remove ${name}\`, and join with a new invite`,
+    exitCode: EXIT.configuration,
+  });
 }
 
 function refuseExposed(path: string): void {

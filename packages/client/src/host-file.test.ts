@@ -109,7 +109,7 @@ test('any text is read or refused with a HostFileError', () => {
 });
 
 test('a file of a later version is refused as that', () => {
-  assert.throws(() => decodeHost('{"format":2}'), /format 2 is newer than this program/);
+  assert.throws(() => decodeHost('{"format":3}'), /format 3 is newer than this program/);
 });
 
 test('printing a host shows no secret', () => {

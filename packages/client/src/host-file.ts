@@ -1,6 +1,8 @@
 /** The text of a host's file: JSON, bytes as hexadecimal digits, times in Unix microseconds. */
 import {
+  deviceIdOf,
   fromHex,
+  importSigner,
   isServiceName,
   secret,
   STATIC_SIZE,
@@ -10,6 +12,15 @@ import {
   type UnixMicros,
 } from '@postern/protocol';
 import { type Host, hostName, type Memory, type SeenAddress } from './host.ts';
+import {
+  type Derivation,
+  derivationOf,
+  type Lock,
+  LOCKED_FORMAT,
+  openText,
+  type Sealed,
+  sealText,
+} from './locked-file.ts';
 
 /** Version of the format; a file of a later one is refused. */
 export const HOST_FORMAT = 1;
@@ -17,8 +28,51 @@ export const HOST_FORMAT = 1;
 /** A file that is not what {@link encodeHost} writes; the message says what was expected where. */
 export class HostFileError extends Error {}
 
-/** The text of a host's file. It holds secrets. */
+/** Makes the key of a file that has a passphrase; `wrong` says that the one before did not fit. */
+export type Unlock = (derivation: Derivation, wrong: boolean) => Lock;
+
+/** What a file tells without its passphrase. */
+export interface HostSummary {
+  readonly name: string;
+  readonly addresses: readonly string[];
+  readonly port: number;
+  readonly pq: 'required' | 'off';
+  readonly services: readonly ServiceName[];
+  readonly joined: UnixMicros;
+  /** The device's id on that gate, 32 hexadecimal digits. */
+  readonly device: string;
+  readonly enrolled: boolean;
+  /** Whether the file has a passphrase. */
+  readonly locked: boolean;
+  /** The gate's clock less this device's, in microseconds. */
+  readonly offset: number;
+  /** Smoothed round trip in microseconds. */
+  readonly roundTrip: number | undefined;
+}
+
+/** The summary of a host that was read. */
+export function summaryOf(host: Host): HostSummary {
+  const { name, addresses, port, pq, services, joined, memory, enrolment, lock } = host;
+  return {
+    ...{ name, addresses, port, pq, services, joined },
+    device: deviceIdOf(importSigner(host.seed).publicKey),
+    enrolled: enrolment === undefined,
+    locked: lock !== undefined,
+    offset: memory.sender.offset,
+    roundTrip: memory.roundTrip?.smoothed,
+  };
+}
+
+/** The text of a host's file: it holds secrets, or is sealed. */
 export function encodeHost(host: Host): string {
+  const text = encodePlain(host);
+  if (host.lock === undefined) return text;
+  const summary = summaryOf(host);
+  const readable = { format: LOCKED_FORMAT, ...summary };
+  return `${JSON.stringify({ ...readable, sealed: sealText(text, JSON.stringify(readable), host.lock) }, undefined, 2)}\n`;
+}
+
+function encodePlain(host: Host): string {
   const { gate, enrolment } = host;
   const value = {
     format: HOST_FORMAT,
@@ -56,21 +110,79 @@ function encodeMemory({ sender, formerKey, seen, roundTrip }: Memory): unknown {
 }
 
 /** The host in a file's text. @throws HostFileError if it is anything but what {@link encodeHost} writes */
-export function decodeHost(text: string): Host {
+export function decodeHost(text: string, unlock?: Unlock): Host {
+  const file = parse(text);
+  if (file.integer('format') !== LOCKED_FORMAT) return decodePlain(file);
+  const sealed = sealedIn(file);
+  const derivation = derivationOf(sealed);
+  if (typeof derivation === 'string') throw new HostFileError(`sealed.${derivation}`);
+  if (unlock === undefined) throw new HostFileError('it has a passphrase');
+  const { sealed: _, ...readable } = JSON.parse(text) as Readonly<Record<string, unknown>>;
+  for (let wrong = false; ; wrong = true) {
+    const lock = unlock(derivation, wrong);
+    const opened = openText(sealed, JSON.stringify(readable), lock);
+    if (opened !== undefined) return { ...decodePlain(parse(opened)), lock };
+  }
+}
+
+/** What a file's text tells without its passphrase. @throws HostFileError */
+export function decodeSummary(text: string): HostSummary {
+  const file = parse(text);
+  if (file.integer('format') !== LOCKED_FORMAT) return summaryOf(decodePlain(file));
+  const device = file.text('device');
+  if (!/^[0-9a-f]{32}$/.test(device)) throw new HostFileError('device: 32 hexadecimal digits expected');
+  return {
+    name: nameIn(file),
+    addresses: file.texts('addresses'),
+    port: file.integer('port', 1, 65_535),
+    pq: pqIn(file),
+    services: file.texts('services').map(service),
+    joined: file.integer('joined') as UnixMicros,
+    device,
+    enrolled: file.flag('enrolled'),
+    locked: true,
+    offset: file.integer('offset', Number.MIN_SAFE_INTEGER),
+    roundTrip: file.has('roundTrip') ? file.number('roundTrip') : undefined,
+  };
+}
+
+function parse(text: string): Fields {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
     throw new HostFileError('it is not JSON');
   }
-  const file = new Fields('', value);
-  const format = file.integer('format');
-  if (format !== HOST_FORMAT) throw new HostFileError(`format ${format} is newer than this program`);
+  return new Fields('', value);
+}
+
+function sealedIn(file: Fields): Sealed {
+  const sealed = file.fields('sealed');
+  return {
+    kdf: sealed.text('kdf'),
+    ...{ memory: sealed.integer('memory'), passes: sealed.integer('passes'), lanes: sealed.integer('lanes') },
+    ...{ salt: sealed.text('salt'), nonce: sealed.text('nonce'), box: sealed.text('box') },
+  };
+}
+
+function nameIn(file: Fields): string {
   const name = file.text('name');
   if (hostName(name) !== name) throw new HostFileError('name: a host name expected');
-  const gate = file.fields('gate');
+  return name;
+}
+
+function pqIn(file: Fields): 'required' | 'off' {
   const pq = file.text('pq');
   if (pq !== 'required' && pq !== 'off') throw new HostFileError('pq: "required" or "off" expected');
+  return pq;
+}
+
+function decodePlain(file: Fields): Host {
+  const format = file.integer('format');
+  if (format !== HOST_FORMAT) throw new HostFileError(`format ${format} is newer than this program`);
+  const name = nameIn(file);
+  const gate = file.fields('gate');
+  const pq = pqIn(file);
   const xwing = gate.has('xwing') ? gate.bytes('xwing', STATIC_SIZE[2]) : undefined;
   if (pq === 'required' && xwing === undefined) throw new HostFileError('gate.xwing: missing, but pq is required');
   const enrolment = file.has('enrolment') ? file.fields('enrolment') : undefined;
@@ -152,6 +264,11 @@ class Fields {
   text(name: string): string {
     const value = this.#get(name);
     return typeof value === 'string' ? value : this.fail(name, 'a text');
+  }
+
+  flag(name: string): boolean {
+    const value = this.#get(name);
+    return typeof value === 'boolean' ? value : this.fail(name, 'true or false');
   }
 
   texts(name: string): string[] {

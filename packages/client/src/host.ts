@@ -1,5 +1,6 @@
 /** What a device remembers of one gate: plain data, kept in one file (`host-file.ts`). */
 import type { SecretBytes, SenderState, ServiceName, UnixMicros } from '@postern/protocol';
+import type { Lock } from './locked-file.ts';
 
 /** An address that the gate saw this device come from, on one network. */
 export interface SeenAddress {
@@ -58,6 +59,8 @@ export interface Host {
   readonly memory: Memory;
   /** Undefined once enrolled. */
   readonly enrolment: Enrolment | undefined;
+  /** What its file is sealed with; absent where it has no passphrase. */
+  readonly lock?: Lock;
 }
 
 /** Most networks that are remembered; the oldest leaves. */

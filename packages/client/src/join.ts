@@ -14,6 +14,7 @@ import type { HostBook } from './book.ts';
 import type { Answer } from './outcome.ts';
 import { type Host, hostName, type Memory } from './host.ts';
 import { answersOf, type KnockResult } from './knock.ts';
+import { newLock } from './locked-file.ts';
 
 /** An invite that has been out of date for longer cannot be heard: no clock that is heard is off by so much. 68 minutes. */
 const HOPELESS_MICROS = 4_096_000_000;
@@ -40,6 +41,7 @@ export function readInvite(text: string): Invite {
  * takes one device for one invite.
  *
  * @param called - what the owner wants to call the host; the gate's own name by default
+ * @param passphrase - asks for the passphrase that the key shall have; without it, it has none
  */
 export async function prepareHost(
   book: HostBook,
@@ -47,6 +49,7 @@ export async function prepareHost(
   called: string | undefined,
   now: UnixMicros,
   random: Random,
+  passphrase?: (name: string) => string,
 ): Promise<Host> {
   const name = hostName(called ?? invite.name);
   if (name === undefined) {
@@ -74,6 +77,7 @@ export async function prepareHost(
     ...{ formerKey: undefined, seen: new Map(), roundTrip: undefined },
   };
   const host: Host = {
+    ...(passphrase === undefined ? {} : { lock: newLock(passphrase(name), random) }),
     ...{ name, seed: secret(random(32)), gate: { x25519, xwing }, addresses, port, pq, services },
     ...{ joined: now, memory, enrolment: { seed: secret(invite.seed), expires: invite.expires, memory } },
   };

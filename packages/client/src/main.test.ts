@@ -29,6 +29,13 @@ for (const file of readdirSync(SCRIPTS).sort()) {
           const answer = await gate.ask(words.slice(0, to < 0 ? undefined : to).join(' '));
           if (to >= 0) writeFileSync(join(state.directory, words[to + 1] ?? ''), `${answer}\n`);
         },
+        // `nosecret FILE`: no field of a host's file that holds a secret is in it.
+        nosecret: ([file = ''], state) => {
+          assert.doesNotMatch(
+            readFileSync(join(state.directory, file), 'utf8'),
+            /seed|gateKey|formerKey|stateId|x25519/,
+          );
+        },
         // `args` runs postern with the text of FILE for each word `@FILE`.
         args: async (words, state) => {
           const read = (word: string): string =>

@@ -14,7 +14,8 @@ import { homedir, hostname, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 
-const WINDOWS = process.platform === 'win32';
+/** Whether this is Windows. */
+export const WINDOWS: boolean = process.platform === 'win32';
 
 /** Variables of the environment that decide where files are. */
 export type Environment = Readonly<Record<string, string | undefined>>;

@@ -48,6 +48,7 @@ export const program: Program = {
       options: [
         { name: 'name', value: 'HOST', help: "what to call the host here; by default the gate's own name" },
         { name: 'file', value: 'FILE', help: 'read the invite from a file' },
+        { name: 'passphrase', help: "ask for a passphrase that keeps this device's key (see `postern passphrase`)" },
         ...WAY,
         JSON_OUTPUT,
       ],
@@ -128,6 +129,24 @@ export const program: Program = {
       options: [JSON_OUTPUT],
       examples: [{ line: 'postern hosts', does: "lists names, services, addresses and this device's ids; no secrets" }],
       run: async (parsed, io) => (await import('./commands/hosts.ts')).runHosts(parsed, io),
+    },
+    {
+      name: 'passphrase',
+      summary: "give this device's key for a host a passphrase, change it or take it away",
+      description: [
+        'The file of the host is sealed (Argon2id, ChaCha20-Poly1305); whoever gets it cannot knock without the passphrase. It is asked for with each knock and kept by nobody afterwards; there is no agent. `postern hosts` still lists the host.',
+        'Asked on the terminal, or by the program that POSTERN_ASKPASS names; where there is no terminal, by that of SSH_ASKPASS.',
+      ],
+      arguments: [HOST],
+      options: [{ name: 'remove', help: 'keep the key without a passphrase' }, QUIET, JSON_OUTPUT],
+      examples: [
+        {
+          line: 'postern passphrase web1',
+          does: 'asks for the present passphrase, if there is one, and for the new one',
+        },
+        { line: 'postern passphrase web1 --remove', does: 'the file alone is enough again' },
+      ],
+      run: async (parsed, io) => (await import('./commands/passphrase.ts')).runPassphrase(parsed, io),
     },
     {
       name: 'hosts remove',

@@ -9,6 +9,7 @@ import type { Host } from '../host.ts';
 import { answersOf, type KnockResult, type Reach } from '../knock.ts';
 import { familyOption, timeoutOption } from '../option-values.ts';
 import type { Typed } from '../options.ts';
+import { askPassphrase } from '../passphrase.ts';
 import { configDirectory } from '../platform.ts';
 import { reportOf } from '../report.ts';
 import type { Ask } from '../request.ts';
@@ -18,7 +19,7 @@ import { failure, familyRemarks, remarks, successLine } from '../words.ts';
 
 /** The hosts of this device. */
 export function bookOf({ values }: Typed): HostBook {
-  return new HostBook(values['config'] ?? configDirectory(process.env));
+  return new HostBook(values['config'] ?? configDirectory(process.env), askPassphrase);
 }
 
 /** How to ask, by what was typed. */

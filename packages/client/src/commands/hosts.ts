@@ -1,16 +1,16 @@
-import { deviceIdOf, importSigner, MICROS_PER_SECOND } from '@postern/protocol';
+import { MICROS_PER_SECOND } from '@postern/protocol';
 import { EXIT, formatTable, type Io, type Parsed, PersonError } from '@postern/terminal';
-import type { Host } from '../host.ts';
+import type { HostSummary } from '../host-file.ts';
 import { bookOf } from './context.ts';
 
 /** `postern hosts`. */
 export function runHosts(parsed: Parsed, io: Io): number {
   const book = bookOf(parsed);
-  const hosts: Host[] = [];
+  const hosts: HostSummary[] = [];
   let code: number = EXIT.ok;
   for (const name of book.names()) {
     try {
-      hosts.push(book.get(name));
+      hosts.push(book.summary(name));
     } catch (error) {
       // One damaged file hides none of the others.
       if (!(error instanceof PersonError)) throw error;
@@ -27,9 +27,16 @@ export function runHosts(parsed: Parsed, io: Io): number {
   return code;
 }
 
-function row(host: Host): string[] {
-  const { name, services, addresses, port, device, state } = describe(host);
-  return [name, services.join(', ') || '-', addresses.join(', '), String(port), device, state];
+function row(host: HostSummary): string[] {
+  const { name, services, addresses, port, device, state, passphrase } = describe(host);
+  return [
+    name,
+    services.join(', ') || '-',
+    addresses.join(', '),
+    String(port),
+    device,
+    passphrase ? `${state}, passphrase` : state,
+  ];
 }
 
 interface Description {
@@ -40,6 +47,8 @@ interface Description {
   readonly pq: 'required' | 'off';
   /** The device's id on that gate. */
   readonly device: string;
+  /** Whether its key has a passphrase. */
+  readonly passphrase: boolean;
   readonly state: 'joined' | 'waiting for the gate';
   readonly joined: string;
   /** The gate's clock less this device's, as learned. */
@@ -47,15 +56,15 @@ interface Description {
   readonly roundTripMs: number | null;
 }
 
-function describe(host: Host): Description {
-  const { name, services, addresses, port, pq, enrolment, joined, memory } = host;
+function describe(host: HostSummary): Description {
+  const { name, services, addresses, port, pq, device, locked, enrolled, joined, offset, roundTrip } = host;
   return {
     ...{ name, services, addresses, port, pq },
-    device: deviceIdOf(importSigner(host.seed).publicKey),
-    state: enrolment === undefined ? 'joined' : 'waiting for the gate',
+    ...{ device, passphrase: locked },
+    state: enrolled ? 'joined' : 'waiting for the gate',
     joined: new Date(joined / 1000).toISOString(),
-    clockOffsetSeconds: memory.sender.offset / MICROS_PER_SECOND,
-    roundTripMs: memory.roundTrip === undefined ? null : memory.roundTrip.smoothed / 1000,
+    clockOffsetSeconds: offset / MICROS_PER_SECOND,
+    roundTripMs: roundTrip === undefined ? null : roundTrip / 1000,
   };
 }
 

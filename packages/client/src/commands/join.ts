@@ -3,6 +3,7 @@ import { EXIT, type Io, type Parsed, PersonError } from '@postern/terminal';
 import type { HostBook } from '../book.ts';
 import type { Host } from '../host.ts';
 import { enrol, prepareHost, readInvite } from '../join.ts';
+import { askNewPassphrase } from '../passphrase.ts';
 import { inviteFromFile, inviteFromInput } from '../read-invite.ts';
 import type { Ask } from '../request.ts';
 import { askOptions, bookOf, tell } from './context.ts';
@@ -12,9 +13,11 @@ export async function runJoin(parsed: Parsed, io: Io): Promise<number> {
   const options = askOptions(parsed, io, 'any');
   const { now, random } = options.surroundings;
   const book = bookOf(parsed);
+  const { values, flags } = parsed;
+  const passphrase = flags.has('passphrase') ? askNewPassphrase : undefined;
   const prepared =
     unfinished(book, parsed) ??
-    (await prepareHost(book, readInvite(await inviteText(parsed, io)), parsed.values['name'], now(), random));
+    (await prepareHost(book, readInvite(await inviteText(parsed, io)), values['name'], now(), random, passphrase));
   const { host, answer, result } = await enrol(book, prepared, options);
   const ask: Ask = { kind: 'enrol', newDevice: importSigner(host.seed).publicKey };
   const code = tell(host, ask, result, parsed, io.out, io);
