@@ -16,6 +16,8 @@ export interface Argument {
   readonly optional?: boolean;
   /** Takes all that is left, options included (`postern ssh HOST …`). Only the last argument. */
   readonly rest?: boolean;
+  /** May be given several times (`ssh-config HOST…`); all of them are in `Parsed.rest`. Only the last argument. */
+  readonly multiple?: boolean;
 }
 
 /** An option: a flag, or with a value when `value` names it. */
@@ -39,6 +41,7 @@ export interface Example {
 /** What was typed, after parsing. */
 export interface Parsed {
   readonly arguments: Readonly<Record<string, string>>;
+  /** What a `rest` or `multiple` argument took. */
   readonly rest: readonly string[];
   readonly flags: ReadonlySet<string>;
   readonly values: Readonly<Record<string, string>>;

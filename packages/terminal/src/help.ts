@@ -2,7 +2,8 @@ import type { Argument, Command, Option, Program } from './command.ts';
 
 /** An argument as it stands in a usage line. */
 export function argumentForm(argument: Argument): string {
-  const name = argument.rest === true ? `${argument.name.toUpperCase()}…` : argument.name.toUpperCase();
+  const many = argument.rest === true || argument.multiple === true;
+  const name = many ? `${argument.name.toUpperCase()}…` : argument.name.toUpperCase();
   return argument.optional === true || argument.rest === true ? `[${name}]` : name;
 }
 

@@ -116,7 +116,8 @@ export function parseCommand(program: Program, command: Command, argv: readonly 
   const { own, rest } = takesRest ? splitRest(options, argv, declared.length - 1) : { own: argv, rest: [] };
   const { flags, values, lists, positionals } = readOptions(program, command, options, own);
   const named: Record<string, string> = {};
-  const plain = declared.filter((argument) => argument.rest !== true);
+  const last = declared.at(-1);
+  const plain = declared.filter((argument) => argument.rest !== true && argument.multiple !== true);
   plain.forEach((argument, i) => {
     const value = positionals[i];
     if (value !== undefined) named[argument.name] = value;
@@ -124,7 +125,14 @@ export function parseCommand(program: Program, command: Command, argv: readonly 
       throw usageError(`${argument.name.toUpperCase()} is missing: ${argument.help}`, usage(program, command));
     }
   });
-  const extra = positionals[plain.length];
+  const others = positionals.slice(plain.length);
+  if (last?.multiple === true) {
+    if (others.length === 0 && last.optional !== true) {
+      throw usageError(`${last.name.toUpperCase()} is missing: ${last.help}`, usage(program, command));
+    }
+    return { arguments: named, rest: others, flags, values, lists };
+  }
+  const [extra] = others;
   if (extra !== undefined) throw usageError(`\`${extra}\` is one argument too many`, usage(program, command));
   return { arguments: named, rest, flags, values, lists };
 }

@@ -61,6 +61,14 @@ const program: Program = {
       },
     },
     { name: 'secret', summary: 'not shown', hidden: true, examples: [], run: keep },
+    {
+      name: 'drop',
+      summary: 'drop things',
+      arguments: [{ name: 'thing', help: 'what to drop', multiple: true }],
+      options: [{ name: 'force', short: 'f', help: 'in spite of all' }],
+      examples: [],
+      run: keep,
+    },
   ],
   manual: { section: 1, exitCodes: [], files: [], environment: [], seeAlso: [] },
 };
@@ -232,4 +240,12 @@ test('whatever is typed gives an exit code, never an exception', async () => {
     }),
     { numRuns: 1_000 },
   );
+});
+
+test('an argument that may be given several times takes all of them, with options anywhere between', async () => {
+  assert.equal((await run('drop a -f b c')).code, EXIT.ok);
+  assert.deepEqual(last, { ...NOTHING, rest: ['a', 'b', 'c'], flags: new Set(['force']) });
+  const { code, err } = await run('drop -f');
+  assert.equal(code, EXIT.usage);
+  assert.match(err, /THING is missing: what to drop\n.*demo drop \[OPTIONS\] THING…/);
 });
