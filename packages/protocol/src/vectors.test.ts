@@ -96,6 +96,7 @@ test('valid vectors: sealing the same statement with the same randomness gives t
     assert.equal(toHex(made.packet), vector.packet, vector.name);
     assert.equal(toHex(made.mac), vector.mac, vector.name);
     assert.equal(toHex(made.receiptKey), vector.receiptKey, vector.name);
+    assert.equal(made.knockKey === undefined ? null : toHex(made.knockKey), vector.knockKey, vector.name);
   }
 });
 
@@ -112,6 +113,7 @@ test('valid vectors: a gate accepts every packet and hands on what is in it', ()
     assert.deepEqual(unsealed.encHash, encHashOf(vector));
     assert.equal(toHex(unsealed.mac), vector.mac);
     assert.equal(toHex(unsealed.receiptKey), vector.receiptKey);
+    assert.equal(unsealed.knockKey === undefined ? null : toHex(unsealed.knockKey), vector.knockKey, vector.name);
   }
 });
 

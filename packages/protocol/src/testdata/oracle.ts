@@ -81,6 +81,10 @@ export function receiptKey(suite: 1 | 2, { exporterSecret }: OracleHpke): Uint8A
   return labeledExpand(suiteId(suite), exporterSecret, 'sec', utf8ToBytes('postern-receipt-v1'), 32);
 }
 
+export function knockKey(suite: 1 | 2, { exporterSecret }: OracleHpke): Uint8Array {
+  return labeledExpand(suiteId(suite), exporterSecret, 'sec', utf8ToBytes('postern-knock-v1'), 32);
+}
+
 export function signedMessage(
   suite: 1 | 2,
   publicKey: Uint8Array,

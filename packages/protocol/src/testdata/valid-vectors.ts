@@ -142,6 +142,7 @@ function vectorOf(world: World, suite: 1 | 2, one: Case): ValidVector {
     packet: toHex(made.packet),
     mac: toHex(mac),
     receiptKey: toHex(made.receiptKey),
+    knockKey: statement.kind === 'enrol' ? toHex(oracle.knockKey(suite, made.context)) : null,
     receipt: receiptOf(world, made.receiptKey, mac, {
       address: heard.from,
       stateId: json.stateId,

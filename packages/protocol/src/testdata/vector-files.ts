@@ -93,6 +93,8 @@ export interface ValidVector {
   packet: string;
   mac: string;
   receiptKey: string;
+  /** With `enrol` only. */
+  knockKey: string | null;
   receipt: ReceiptJson;
 }
 
