@@ -8,6 +8,7 @@ import {
   type Applied,
   type Change,
   type Endpoint,
+  type Exceptions,
   type Firewall,
   type Plan,
   type Source,
@@ -38,6 +39,7 @@ export interface Stage extends AsyncDisposable {
 }
 
 const PLAN: Plan = { knockPort: 62201, dropKnocks: true };
+const NOTHING_ALLOWED: Exceptions = { endpoints: [], protocols: [], ping: false, interfaces: [] };
 const OK: Applied = { ok: true };
 const ID = '0011223344556677';
 const OTHER_ID = '8899aabbccddeeff';
@@ -77,6 +79,9 @@ export function firewallContract(
       }
       assert.deepEqual(firewall.protect([endpoint], undefined), gone);
       assert.deepEqual(firewall.unprotect([endpoint]), gone);
+      assert.deepEqual(firewall.darken(NOTHING_ALLOWED, undefined), gone);
+      assert.deepEqual(firewall.lighten(), gone);
+      assert.equal(firewall.darkness(), undefined);
       const flow = { family: 4, protocol: 'tcp', remoteAddress: source.address, remotePort: 1, localPort: 2 } as const;
       assert.deepEqual(firewall.seed([flow], LONG), gone);
     });
@@ -110,6 +115,17 @@ export function firewallContract(
       ];
       for (const change of misuse) assert.throws(() => firewall.apply([change]), RangeError);
       assert.throws(() => firewall.protect([endpoint], seconds(0)), RangeError);
+      assert.throws(() => firewall.darken(NOTHING_ALLOWED, seconds(0)), RangeError);
+      for (const wrong of [
+        { endpoints: [{ protocol: 'tcp', port: 0 }] },
+        { protocols: [256] },
+        { interfaces: ['a"b'] },
+        { interfaces: ['sixteen-letters-'] },
+        { interfaces: ['*'] },
+      ] satisfies Partial<Exceptions>[]) {
+        assert.throws(() => firewall.darken({ ...NOTHING_ALLOWED, ...wrong }, LONG), RangeError);
+      }
+      assert.equal(firewall.darkness(), undefined);
       assert.throws(() => {
         firewall.install({ ...PLAN, knockPort: 0 });
       }, RangeError);
@@ -498,6 +514,66 @@ export function firewallContract(
         assert.equal(await stage.connect(one.address, timed), undefined);
         assert.equal(await live?.talks(), true);
         assert.equal(await only?.talks(), true);
+      });
+
+      test(`IPv${family}: a dark host lets in what is allowed and who has a grant, to any port; the rest is as if nothing were there`, async () => {
+        await using stage = await open();
+        const { firewall, services } = stage;
+        const [allowed, endpoint] = services.tcp;
+        const [udp, single] = services.udp;
+        const [one, two] = stage.clients[family];
+        const source: Source = { family, address: one, prefix: full };
+        firewall.install(PLAN);
+        const before = await stage.connect(two, endpoint);
+        assert.deepEqual(firewall.darken({ ...NOTHING_ALLOWED, endpoints: [allowed] }, undefined), OK);
+        assert.deepEqual(firewall.darkness(), { remaining: undefined });
+        assert.ok(await stage.connect(two, allowed));
+        for (const closed of [endpoint, udp, single]) assert.equal(await stage.connect(one, closed), undefined);
+        assert.equal(await before?.talks(), true, 'what was connected stays connected');
+        assert.deepEqual(
+          firewall.apply([
+            { kind: 'set', source, endpoint, seconds: LONG, id: ID },
+            { kind: 'set', source: { ...source, prefix: full - 1 }, endpoint: udp, seconds: LONG, id: ID },
+            { kind: 'arm', source, endpoint: single, seconds: LONG, id: ID, slot: 0 },
+          ]),
+          OK,
+        );
+        assert.ok(await stage.connect(one, endpoint));
+        assert.equal(await stage.connect(two, endpoint), undefined);
+        assert.ok(await stage.connect(two, udp), 'its address is in the prefix');
+        assert.ok(await stage.connect(one, single));
+        assert.equal(await stage.connect(one, single), undefined);
+
+        // Another process takes it over as it is; protecting is another matter.
+        using next = stage.reopen();
+        next.install(PLAN);
+        assert.deepEqual(next.darkness(), { remaining: undefined });
+        assert.ok(await stage.connect(two, allowed));
+        assert.equal(await stage.connect(two, endpoint), undefined);
+        assert.deepEqual(firewall.protect([allowed], undefined), OK);
+        assert.equal(await stage.connect(two, allowed), undefined);
+        assert.deepEqual(firewall.lighten(), OK);
+        assert.deepEqual(firewall.lighten(), OK);
+        assert.equal(await stage.connect(two, allowed), undefined);
+        assert.ok(await stage.connect(two, endpoint));
+        assert.ok(await stage.connect(two, udp));
+      });
+
+      test(`IPv${family}: darkness with a time ends by itself, and a new time and new exceptions replace the old`, async () => {
+        await using stage = await open();
+        const { firewall, services } = stage;
+        const [first, second] = services.tcp;
+        const [one] = stage.clients[family];
+        firewall.install(PLAN);
+        assert.deepEqual(firewall.darken({ ...NOTHING_ALLOWED, endpoints: [first] }, LONG), OK);
+        const { remaining = 0 } = firewall.darkness() ?? {};
+        assert.ok(remaining > 50_000 && remaining <= 60_000, `${remaining} ms`);
+        assert.deepEqual(firewall.darken({ ...NOTHING_ALLOWED, endpoints: [second] }, SHORT), OK);
+        assert.equal(await stage.connect(one, first), undefined);
+        assert.ok(await stage.connect(one, second));
+        await stage.wait(AFTER_SHORT);
+        assert.equal(firewall.darkness(), undefined);
+        assert.ok(await stage.connect(one, first));
       });
 
       test(`IPv${family}: removing it leaves the host as it was`, async () => {

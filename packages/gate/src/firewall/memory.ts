@@ -1,11 +1,14 @@
 import { MICROS_PER_SECOND, type Seconds, type UnixMicros } from '@postern/protocol';
+import { checkExceptions } from './dark.ts';
 import { endpointKey, flowKey, grantKey, grantKeyEnd, isSingle } from './elements.ts';
 import {
   ONCE_SECONDS,
   ONCE_SLOTS,
   type Applied,
   type Change,
+  type Darkness,
   type Endpoint,
+  type Exceptions,
   type Firewall,
   type Flow,
   type Opening,
@@ -71,6 +74,7 @@ class Memory implements MemoryFirewall {
   #plan: Plan | undefined;
   #state = emptyState();
   readonly #protected = new Map<string, { readonly endpoint: Endpoint; readonly ends: number }>();
+  #dark: { readonly allowed: ReadonlySet<string>; readonly ends: number } | undefined;
   readonly #flows = new Map<string, number>();
   readonly #established = new Set<string>();
   #knocks = 0;
@@ -109,6 +113,26 @@ class Memory implements MemoryFirewall {
     return { ok: true };
   }
 
+  darken(exceptions: Exceptions, seconds: Seconds | undefined): Applied {
+    checkExceptions(exceptions);
+    const ends = seconds === undefined ? Infinity : this.#ends(seconds);
+    if (this.#plan === undefined) return this.#absent([exceptions]);
+    this.#dark = { allowed: new Set(exceptions.endpoints.map((endpoint) => hex(endpointKey(endpoint)))), ends };
+    return { ok: true };
+  }
+
+  lighten(): Applied {
+    if (this.#plan === undefined) return this.#absent([this.#dark]);
+    this.#dark = undefined;
+    return { ok: true };
+  }
+
+  darkness(): Darkness | undefined {
+    const left = (this.#dark?.ends ?? 0) - this.#now();
+    if (left <= 0) return undefined;
+    return { remaining: left === Infinity ? undefined : left / 1000 };
+  }
+
   seed(flows: readonly Flow[], seconds: Seconds): Applied {
     const ends = this.#ends(seconds);
     if (this.#plan === undefined) return this.#absent(flows);
@@ -145,6 +169,7 @@ class Memory implements MemoryFirewall {
     this.#plan = undefined;
     this.#state = emptyState();
     this.#protected.clear();
+    this.#dark = undefined;
     this.#flows.clear();
     this.#knocks = 0;
   }
@@ -161,7 +186,7 @@ class Memory implements MemoryFirewall {
   carries(arrival: Arrival): boolean {
     const flow = this.#flow(arrival);
     return (
-      !this.#isProtected(arrival.endpoint) || this.#established.has(flow) || (this.#flows.get(flow) ?? 0) > this.#now()
+      !this.#isClosed(arrival.endpoint) || this.#established.has(flow) || (this.#flows.get(flow) ?? 0) > this.#now()
     );
   }
 
@@ -170,7 +195,7 @@ class Memory implements MemoryFirewall {
   }
 
   #admits({ family, address, port, endpoint }: Arrival): boolean {
-    if (!this.#isProtected(endpoint)) return true;
+    if (!this.#isClosed(endpoint)) return true;
     const flow = this.#flow({ family, address, port, endpoint });
     if (endpoint.protocol === 'udp' && this.#established.has(flow)) return true;
     const now = this.#now();
@@ -188,8 +213,10 @@ class Memory implements MemoryFirewall {
     return place !== undefined;
   }
 
-  #isProtected(endpoint: Endpoint): boolean {
-    return (this.#protected.get(hex(endpointKey(endpoint)))?.ends ?? 0) > this.#now();
+  #isClosed(endpoint: Endpoint): boolean {
+    const key = hex(endpointKey(endpoint));
+    if ((this.#protected.get(key)?.ends ?? 0) > this.#now()) return true;
+    return this.darkness() !== undefined && this.#dark?.allowed.has(key) !== true;
   }
 
   #flow({ family, address, port, endpoint }: Arrival): string {

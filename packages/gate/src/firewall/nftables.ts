@@ -2,6 +2,7 @@ import type { Seconds } from '@postern/protocol';
 import { PersonError } from '@postern/terminal';
 import { LIBNFTABLES, libnftablesPresent, runNft } from '../system/libnftables.ts';
 import { attributes, MessageWriter, NetlinkSocket, NLM_F, SystemError, type Answer } from '../system/netlink.ts';
+import { clearText, DARK, darkText } from './dark.ts';
 import {
   endpointAt,
   endpointKey,
@@ -25,7 +26,9 @@ import {
   ONCE_SLOTS,
   type Applied,
   type Change,
+  type Darkness,
   type Endpoint,
+  type Exceptions,
   type Firewall,
   type Flow,
   type Opening,
@@ -193,6 +196,19 @@ class Nftables implements Firewall {
     return this.#whole(chunks(elements, ELEMENTS_PER_MESSAGE).flatMap((some) => replace(PROTECTED, some).slice(0, 2)));
   }
 
+  darken(exceptions: Exceptions, seconds: Seconds | undefined): Applied {
+    return this.#text(darkText(TABLE, exceptions, seconds === undefined ? undefined : milliseconds(seconds)));
+  }
+
+  lighten(): Applied {
+    return this.#text(clearText(TABLE));
+  }
+
+  darkness(): Darkness | undefined {
+    const [element] = this.#dump(DARK) ?? [];
+    return element === undefined ? undefined : { remaining: element.remaining };
+  }
+
   seed(flows: readonly Flow[], seconds: Seconds): Applied {
     const timeout = milliseconds(seconds);
     for (const family of FAMILIES) {
@@ -349,6 +365,18 @@ class Nftables implements Firewall {
     try {
       const applied = this.#commit(steps);
       return !applied.ok && applied.reason === 'ended' ? { ok: false, reason: 'missing' } : applied;
+    } catch (error) {
+      return failed(error);
+    }
+  }
+
+  /** A batch of rules, which the library writes: rare, and never between a knock and its grant. */
+  #text(commands: string): Applied {
+    if (runNft(commands) === '') return { ok: true };
+    try {
+      return this.#tableComment() === undefined
+        ? { ok: false, reason: 'gone' }
+        : { ok: false, reason: 'error', error: 'the kernel refused the rules' };
     } catch (error) {
       return failed(error);
     }

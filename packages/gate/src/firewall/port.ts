@@ -81,6 +81,23 @@ export interface Protection {
   readonly remaining: number | undefined;
 }
 
+/** What everybody reaches of a host that is dark, besides its knock port. */
+export interface Exceptions {
+  readonly endpoints: readonly Endpoint[];
+  /** Numbers of IP protocols other than TCP, UDP and ICMP: 0 to 255. */
+  readonly protocols: readonly number[];
+  /** Whether echo requests are answered. */
+  readonly ping: boolean;
+  /** Interfaces by which everything comes in; a name that ends with `*` means all that begin so. */
+  readonly interfaces: readonly string[];
+}
+
+/** How long a host stays dark. */
+export interface Darkness {
+  /** Milliseconds until it is undone by itself; undefined when it is confirmed. */
+  readonly remaining: number | undefined;
+}
+
 /** A live connection of this host, local side first, to be admitted although conntrack may not know it. */
 export interface Flow {
   readonly family: 4 | 6;
@@ -108,6 +125,16 @@ export interface Firewall extends Disposable {
   protect(endpoints: readonly Endpoint[], seconds: Seconds | undefined): Applied;
   /** Lets everybody reach endpoints again. Nothing there is no error. */
   unprotect(endpoints: readonly Endpoint[]): Applied;
+  /**
+   * Closes the whole host but for `exceptions`, grants, and what a network cannot do without; by itself undone after `seconds`, or for
+   * good when undefined. Replaces an earlier time and earlier exceptions, which a later `install` leaves as they are. Throws RangeError
+   * for exceptions that cannot be.
+   */
+  darken(exceptions: Exceptions, seconds: Seconds | undefined): Applied;
+  /** Ends that; single protected endpoints stay closed. A host that is not dark is no error. */
+  lighten(): Applied;
+  /** Whether the host is dark; undefined when it is not. Throws when the system does not answer. */
+  darkness(): Darkness | undefined;
   /** Admits live connections for `seconds`. */
   seed(flows: readonly Flow[], seconds: Seconds): Applied;
   /** What the kernel holds now; nothing when nothing is installed. Throws when the system does not answer. */

@@ -9,6 +9,8 @@ const DGRAM = installText({ knockPort: 62201, dropKnocks: false });
 test('IPv4 and IPv6 have the same sets, chains and rules', () => {
   const of = (family: 4 | 6): string[] =>
     PACKET.split('\n')
+      // What a network needs differs between the families.
+      .filter((line) => !/icmp|igmp|udp (sport|dport)/.test(line))
       .filter((line) => (family === 4 ? /ip saddr|ipv4|[a-z]4(_|\b)/ : /ip6 saddr|ipv6|[a-z]6(_|\b)/).test(line))
       .map((line) =>
         line
@@ -46,7 +48,7 @@ test('every chain is emptied before it is filled, in the one text', () => {
 test('knocks are dropped where packets are captured in front, and pass where a plain socket listens', () => {
   assert.match(PACKET, /udp dport 62201 .* counter name "knocks" drop$/m);
   assert.match(DGRAM, /udp dport 62201 .* counter name "knocks"$/m);
-  assert.doesNotMatch(PACKET, /unreachable/);
+  assert.doesNotMatch(PACKET, /@th,/);
   assert.match(DGRAM, /icmpv6 .*port-unreachable/);
 });
 

@@ -2,6 +2,7 @@
  * The ruleset of `table inet postern` as nft text: pure. What each part is for and why it is so is told in
  * `docs/decisions/0003-nfnetlink-hot-path.md` and `0004-single-use-places.md`. Only what nft 1.0.6 and kernel 6.1 know is used.
  */
+import { ALLOWED, DARK_GATE, DARK_SET, DARK_SILENCE, darkChains } from './dark.ts';
 import { ONCE_SLOTS, type Plan } from './port.ts';
 import { PREFIXES_PER_PLACE } from './prefix-place.ts';
 
@@ -160,11 +161,16 @@ function chains({ knockPort, dropKnocks }: Plan): Chain[] {
       hook: 'prerouting priority -300',
       rules: [`udp dport ${knockPort} fib daddr type != unicast counter name "${KNOCKS}"${dropKnocks ? ' drop' : ''}`],
     },
-    { name: 'silence', hook: 'output priority 0', rules: dropKnocks ? [] : silence(knockPort) },
+    ...darkChains(NOT_SYN, dropKnocks ? undefined : knockPort),
+    {
+      name: 'silence',
+      hook: 'output priority 0',
+      rules: [...(dropKnocks ? [] : silence(knockPort)), DARK_SILENCE],
+    },
     {
       name: 'gate',
       hook: 'prerouting priority -110',
-      rules: [`meta l4proto . th dport @${PROTECTED} goto door`],
+      rules: [`meta l4proto . th dport @${PROTECTED} goto door`, DARK_GATE],
     },
   ];
 }
@@ -186,8 +192,10 @@ export function installText(plan: Plan): string {
     `  comment "${LAYOUT}"`,
     `  counter ${KNOCKS} { }`,
     `  set ${PROTECTED} { type inet_proto . inet_service; flags timeout; size 65535; }`,
+    `  ${DARK_SET}`,
     ...[...setsOf(4), ...setsOf(6), ...declare].map((line) => `  ${line}`),
     '}',
+    ...Object.values(ALLOWED).map((name) => `add chain inet ${TABLE} ${name}`),
     ...all.map(({ name }) => `flush chain inet ${TABLE} ${name}`),
     `table inet ${TABLE} {`,
     ...all.flatMap(({ name, rules }) => [`  chain ${name} {`, ...rules.map((rule) => `    ${rule}`), '  }']),
