@@ -14,6 +14,9 @@ export {
 } from './gate-static.ts';
 export { halfSipHash24 } from './halfsiphash.ts';
 export * from './invite.ts';
+export * from './knock/classic-matcher.ts';
+export * from './knock/keyed-matcher.ts';
+export * from './knock/keyed-ports.ts';
 export * from './layout.ts';
 export * from './open.ts';
 export * from './policy.ts';
