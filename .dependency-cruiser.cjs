@@ -40,7 +40,7 @@ module.exports = {
       comment: 'What is shipped imports no test, no test kit and no package that only tests use.',
       severity: 'error',
       from: { path: '^packages/(protocol|terminal|client|gate)/src/', pathNot: TEST_CODE },
-      to: { path: [TEST_CODE, '^packages/testkit/', npm('@noble', '@hpke', 'fast-check')] },
+      to: { path: [TEST_CODE, '^packages/testkit/', npm('@noble', '@hpke', 'fast-check', 'jsqr')] },
     },
     only('protocol-is-pure', `${PROTOCOL}(?!crypto\\.ts$)`, [PROTOCOL], 'The protocol imports nothing but itself.'),
     only(
@@ -113,7 +113,7 @@ module.exports = {
         PROTOCOL,
         TERMINAL,
         NODE,
-        npm('valibot', 'smol-toml'),
+        npm('valibot', 'smol-toml', 'uqr'),
       ],
       'Commands ask the monitor over its socket; they hold no database and no firewall.',
     ),

@@ -1,8 +1,8 @@
-import type { Command, Io, Option } from '@postern/terminal';
+import { EXIT, type Command, type Option, type Parsed } from '@postern/terminal';
+import { DELIVERY, openDelivery } from '../deliver-invite.ts';
 import { CONFIG, JSON_OUTPUT, wholeNumber } from '../options.ts';
-import type { InviteValue } from '../protocol.ts';
-import { remote } from '../remote.ts';
-import { showTime } from '../wording.ts';
+import type { AdminArguments } from '../protocol.ts';
+import { askDaemon } from '../remote.ts';
 
 /** `--expires`, of the commands that make invites. */
 export const EXPIRES: Option = {
@@ -15,14 +15,17 @@ export const EXPIRES: Option = {
 export const INVITE_PARAGRAPH =
   'The invite is one line on standard output. It lets one device join, once, and cannot be shown again: hand it over as you would a password. What to do with it is said on standard error.';
 
-/** Shows an invite: the line itself on standard output, all else on standard error, so that it can be piped on. */
-export function showInvite(value: InviteValue, io: Io): void {
-  io.out(value.invite);
-  io.err('');
-  io.err(`This invites one device of ${value.user}, until ${showTime(value.expires)}. On that device:`);
-  io.err('  postern join INVITE');
-  if (value.services.length === 0) io.err(`${value.user} may open no service yet.`);
-  else io.err(`It may then open: ${value.services.join(', ')}.`);
+/** The `run` of a command that makes an invite: the invite leaves in the way that was asked for. */
+export function inviting<C extends 'invite' | 'user.add'>(
+  command: C,
+  argumentsOf: (parsed: Parsed) => AdminArguments<C>,
+): Command['run'] {
+  return async (parsed, io) => {
+    const args = argumentsOf(parsed);
+    using delivery = openDelivery(parsed);
+    await delivery.deliver(await askDaemon(parsed, io, command, args), io);
+    return EXIT.ok;
+  };
 }
 
 /** `posternd invite`. */
@@ -31,14 +34,14 @@ export const invite: Command = {
   summary: 'print an invite for another device of a user',
   description: [INVITE_PARAGRAPH],
   arguments: [{ name: 'name', help: 'the user' }],
-  options: [EXPIRES, JSON_OUTPUT, CONFIG],
-  examples: [{ line: 'posternd invite ada', does: "lets Ada's phone join, too" }],
-  run: remote({
-    command: 'invite',
-    arguments: (parsed) => ({
-      name: parsed.arguments['name'] ?? '',
-      expiresHours: wholeNumber(parsed, 'expires', 1, 8_760),
-    }),
-    show: showInvite,
-  }),
+  options: [EXPIRES, ...DELIVERY, JSON_OUTPUT, CONFIG],
+  examples: [
+    { line: 'posternd invite ada', does: "lets Ada's second laptop join, too" },
+    { line: 'posternd invite ada --qr', does: 'shows a code for a camera' },
+    { line: 'posternd invite ada --file ada.invite', does: 'writes the invite into a file of mode 0600' },
+  ],
+  run: inviting('invite', (parsed) => ({
+    name: parsed.arguments['name'] ?? '',
+    expiresHours: wholeNumber(parsed, 'expires', 1, 8_760),
+  })),
 };

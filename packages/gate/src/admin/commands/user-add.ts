@@ -1,7 +1,7 @@
 import type { Command } from '@postern/terminal';
 import { CONFIG, JSON_OUTPUT, wholeNumber } from '../options.ts';
-import { remote } from '../remote.ts';
-import { EXPIRES, INVITE_PARAGRAPH, showInvite } from './invite.ts';
+import { DELIVERY } from '../deliver-invite.ts';
+import { EXPIRES, INVITE_PARAGRAPH, inviting } from './invite.ts';
 
 /** `posternd user add`. */
 export const userAdd: Command = {
@@ -15,23 +15,20 @@ export const userAdd: Command = {
   options: [
     { name: 'service', value: 'NAME', help: 'a service that the user may open; all if none is given', multiple: true },
     EXPIRES,
+    ...DELIVERY,
     JSON_OUTPUT,
     CONFIG,
   ],
   examples: [
     { line: 'posternd user add ada', does: 'adds Ada, who may open every service' },
     {
-      line: 'posternd user add bob --service ssh --expires 2 > bob.invite',
+      line: 'posternd user add bob --service ssh --expires 2 --file bob.invite',
       does: 'keeps an invite of two hours in a file',
     },
   ],
-  run: remote({
-    command: 'user.add',
-    arguments: (parsed) => ({
-      name: parsed.arguments['name'] ?? '',
-      services: parsed.lists['service'],
-      expiresHours: wholeNumber(parsed, 'expires', 1, 8_760),
-    }),
-    show: showInvite,
-  }),
+  run: inviting('user.add', (parsed) => ({
+    name: parsed.arguments['name'] ?? '',
+    services: parsed.lists['service'],
+    expiresHours: wholeNumber(parsed, 'expires', 1, 8_760),
+  })),
 };
