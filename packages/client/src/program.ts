@@ -152,7 +152,7 @@ export const program: Program = {
       name: 'hosts remove',
       summary: "forget a host and this device's key for it",
       arguments: [HOST],
-      options: [QUIET],
+      options: [QUIET, JSON_OUTPUT],
       examples: [
         {
           line: 'postern hosts remove web1',

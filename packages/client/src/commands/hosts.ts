@@ -72,7 +72,8 @@ function describe(host: HostSummary): Description {
 export async function runHostsRemove(parsed: Parsed, io: Io): Promise<number> {
   const host = parsed.arguments['host'] ?? '';
   await bookOf(parsed).remove(host);
-  if (!parsed.flags.has('quiet')) {
+  if (parsed.flags.has('json')) io.out(JSON.stringify({ removed: host }));
+  else if (!parsed.flags.has('quiet')) {
     io.out(
       `forgot ${host} and this device's key for it; its admin can revoke the device with \`posternd device revoke\``,
     );
