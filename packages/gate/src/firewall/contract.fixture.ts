@@ -12,6 +12,7 @@ import {
   type Firewall,
   type Plan,
   type Source,
+  type Target,
 } from './port.ts';
 
 /** A connection that was let in. */
@@ -31,6 +32,15 @@ export interface Stage extends AsyncDisposable {
   readonly clients: Readonly<Record<4 | 6, readonly [Uint8Array, Uint8Array, Uint8Array]>>;
   /** What the gate listens at: two TCP and two UDP services that send back what they get. */
   readonly services: { readonly tcp: readonly [Endpoint, Endpoint]; readonly udp: readonly [Endpoint, Endpoint] };
+  /**
+   * Services behind the gate: where they live, by family, and the endpoints that may lead there. The gate itself answers at none of
+   * these endpoints, but refuses. `connect` to one of them rejects when it came to the gate.
+   */
+  behind(): {
+    readonly targets: Readonly<Record<4 | 6, Target>>;
+    readonly tcp: Endpoint;
+    readonly udp: Endpoint;
+  };
   /** Starts a connection; undefined when nothing came back. Rejects when something other than an answer came back. */
   connect(from: Uint8Array, to: Endpoint, port?: number): Promise<Connection | undefined>;
   /** Another process's firewall over what this one left. */
@@ -112,6 +122,8 @@ export function firewallContract(
         { kind: 'set', source: { ...source, prefix: 33 }, endpoint, seconds: LONG, id: ID },
         { kind: 'set', source: { ...source, address: new Uint8Array(4) }, endpoint, seconds: LONG, id: ID },
         { kind: 'unset', source, endpoint: { protocol: 'tcp', port: 65536 } },
+        { ...arm, target: { address: clients[6][0], port: 1, masquerade: false } },
+        { ...arm, target: { address: clients[4][0], port: 65536, masquerade: false } },
       ];
       for (const change of misuse) assert.throws(() => firewall.apply([change]), RangeError);
       assert.throws(() => firewall.protect([endpoint], seconds(0)), RangeError);
@@ -514,6 +526,166 @@ export function firewallContract(
         assert.equal(await stage.connect(one.address, timed), undefined);
         assert.equal(await live?.talks(), true);
         assert.equal(await only?.talks(), true);
+      });
+
+      test(`IPv${family}: a forwarded grant leads to a service behind, for its source alone, until it ends`, async () => {
+        const { stage, sources } = await scene();
+        await using _ = stage;
+        const [one, two, three] = sources;
+        assert.ok(one && two && three);
+        const { targets, tcp, udp } = stage.behind();
+        const target = targets[family];
+        assert.deepEqual(
+          stage.firewall.apply([{ kind: 'set', source: one, endpoint: tcp, seconds: LONG, id: ID, target }]),
+          { ok: false, reason: 'gone' },
+          'where forwarding was not planned',
+        );
+        stage.firewall.install({ ...PLAN, forwards: true });
+        assert.deepEqual(stage.firewall.protect([tcp, udp], undefined), OK);
+        const pair = { ...two, prefix: full - 1 };
+        const set = { kind: 'set', id: ID } as const;
+        const masked = { ...target, masquerade: true };
+        assert.deepEqual(
+          stage.firewall.apply([
+            { ...set, source: one, endpoint: tcp, seconds: SHORT, target },
+            { ...set, source: three, endpoint: udp, seconds: SHORT, target: masked },
+            { ...set, source: pair, endpoint: udp, seconds: LONG, target: masked },
+          ]),
+          OK,
+        );
+        const listed = stage.firewall.list().openings.map((opening) => [opening.endpoint.protocol, opening.target]);
+        listed.sort();
+        assert.deepEqual(listed, [
+          ['tcp', target],
+          ['udp', masked],
+          ['udp', masked],
+        ]);
+        const live = await stage.connect(one.address, tcp);
+        const flow = await stage.connect(three.address, udp);
+        assert.equal(await live?.talks(), true);
+        assert.equal(await flow?.talks(), true);
+        assert.equal(await (await stage.connect(two.address, udp))?.talks(), true, 'a prefix leads, too');
+        assert.equal(await stage.connect(two.address, tcp), undefined);
+        assert.equal(await stage.connect(three.address, tcp), undefined);
+        await stage.wait(AFTER_SHORT);
+        assert.equal(await stage.connect(one.address, tcp), undefined);
+        assert.equal(await stage.connect(three.address, udp), undefined);
+        assert.equal(await live?.talks(), true);
+        assert.equal(await flow?.talks(), true);
+        assert.deepEqual(stage.firewall.apply([{ kind: 'unset', source: pair, endpoint: udp }]), OK);
+        assert.equal(await stage.connect(one.address, udp), undefined);
+        assert.deepEqual(stage.firewall.list().openings, []);
+      });
+
+      test(`IPv${family}: a forwarded grant has a new time or a new target when it is set again, and none when it has none`, async () => {
+        const { stage, sources } = await scene();
+        await using _ = stage;
+        const one = source(sources, 0);
+        const { targets, tcp, udp } = stage.behind();
+        const target = targets[family];
+        stage.firewall.install({ ...PLAN, forwards: true });
+        assert.deepEqual(stage.firewall.protect([tcp, udp], undefined), OK);
+        const wide = { ...one, prefix: full - 8 };
+        for (const from of [one, wide]) {
+          const set = { kind: 'set', source: from, endpoint: tcp, seconds: LONG, id: ID } as const;
+          const elsewhere = { ...target, port: 9 };
+          assert.deepEqual(stage.firewall.apply([{ ...set, seconds: SHORT, target: elsewhere }]), OK);
+          assert.deepEqual(
+            stage.firewall.apply([
+              { ...set, target: elsewhere },
+              { ...set, target },
+            ]),
+            OK,
+          );
+          await stage.wait(AFTER_SHORT);
+          assert.ok(await stage.connect(one.address, tcp));
+          assert.deepEqual(stage.firewall.apply([set]), OK);
+          assert.deepEqual(
+            stage.firewall.list().openings.map((opening) => opening.target),
+            [undefined],
+          );
+          await assert.rejects(stage.connect(one.address, tcp));
+          assert.deepEqual(
+            stage.firewall.apply([
+              { ...set, target },
+              { kind: 'unset', source: from, endpoint: tcp },
+            ]),
+            OK,
+          );
+          assert.equal(await stage.connect(one.address, tcp), undefined);
+          assert.deepEqual(stage.firewall.list().openings, []);
+        }
+      });
+
+      test(`IPv${family}: an armed place leads one connection to a service behind`, async () => {
+        const { stage, sources } = await scene();
+        await using _ = stage;
+        const [one, two, three] = sources;
+        assert.ok(one && two && three);
+        const { targets, tcp, udp } = stage.behind();
+        const target = targets[family];
+        stage.firewall.install({ ...PLAN, forwards: true });
+        assert.deepEqual(stage.firewall.protect([tcp, udp], undefined), OK);
+        const arm = { kind: 'arm', source: one, endpoint: tcp, seconds: LONG, id: ID, slot: 0, target } as const;
+        assert.deepEqual(
+          stage.firewall.apply([arm, { ...arm, endpoint: udp }, { ...arm, source: three, seconds: SHORT }]),
+          OK,
+        );
+        assert.deepEqual(stage.firewall.apply([{ ...arm, slot: 1, seconds: SHORT }]), OK);
+        assert.deepEqual(
+          stage.firewall.list().openings.map((opening) => opening.target),
+          Array(4).fill(target),
+        );
+        assert.equal(await stage.connect(two.address, tcp), undefined);
+        const live = await stage.connect(one.address, tcp);
+        const flow = await stage.connect(one.address, udp);
+        assert.ok(live && flow);
+        assert.equal(await stage.connect(one.address, udp), undefined);
+        assert.deepEqual(stage.firewall.apply([{ ...arm, kind: 'rearm', source: three, seconds: LONG }]), OK);
+        await stage.wait(AFTER_SHORT + 1000);
+        assert.ok(await stage.connect(three.address, tcp), 'for longer');
+        assert.equal(await stage.connect(three.address, tcp), undefined);
+        assert.equal(await stage.connect(one.address, tcp), undefined, 'both places are used up or over');
+        assert.equal(await live.talks(), true);
+        assert.equal(await flow.talks(), true);
+        assert.deepEqual(stage.firewall.apply([arm, { kind: 'disarm', source: one, endpoint: tcp, slot: 0 }]), OK);
+        assert.equal(await stage.connect(one.address, tcp), undefined);
+        assert.deepEqual(stage.firewall.apply([{ ...arm, target: undefined }]), OK, 'of this host itself');
+        await assert.rejects(stage.connect(one.address, tcp));
+      });
+
+      test(`IPv${family}: where nothing is closed only timed grants lead, and repairing it ends none of them`, async () => {
+        const { stage, sources } = await scene();
+        await using _ = stage;
+        const [one, two] = sources;
+        assert.ok(one && two);
+        const { targets, tcp } = stage.behind();
+        const target = targets[family];
+        stage.firewall.install({ ...PLAN, forwards: true });
+        const common = { endpoint: tcp, seconds: LONG, id: ID, target } as const;
+        assert.deepEqual(
+          stage.firewall.apply([
+            { ...common, kind: 'set', source: one },
+            { ...common, kind: 'arm', source: two, slot: 0 },
+          ]),
+          OK,
+        );
+        stage.firewall.install(PLAN);
+        assert.ok(await stage.connect(one.address, tcp));
+        await assert.rejects(stage.connect(two.address, tcp));
+        assert.deepEqual(
+          stage.firewall.list().openings.map((opening) => opening.target),
+          [target, target],
+        );
+        assert.deepEqual(
+          stage.firewall.apply([
+            { kind: 'unset', source: one, endpoint: tcp },
+            { kind: 'disarm', source: two, endpoint: tcp, slot: 0 },
+          ]),
+          OK,
+        );
+        stage.firewall.install(PLAN);
+        await assert.rejects(stage.connect(one.address, tcp));
       });
 
       test(`IPv${family}: a dark host lets in what is allowed and who has a grant, to any port; the rest is as if nothing were there`, async () => {

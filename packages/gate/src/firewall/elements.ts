@@ -1,10 +1,12 @@
 /**
  * Elements of the table's sets as nf_tables messages (linux/netfilter/nf_tables.h), written and read by hand. A key is the
  * concatenation of its fields, each padded to 4 bytes: `address | protocol | port` for grants, `address | remote port | protocol |
- * local port` for flows, `protocol | port` for protected endpoints; numbers big-endian.
+ * local port` for flows, `protocol | port` for protected endpoints; numbers big-endian. What a map's element leads to is laid out alike:
+ * `address | port`.
  */
+import { familyOf } from '@postern/protocol';
 import { attributes, NLM_F, type MessageWriter } from '../system/netlink.ts';
-import type { Endpoint, Flow, Source } from './port.ts';
+import type { Endpoint, Flow, Source, Target } from './port.ts';
 import { TABLE, type Family } from './table.ts';
 
 /** Message types of nf_tables. */
@@ -21,7 +23,7 @@ export const NFT_MSG = {
 export const NFPROTO_INET = 1;
 
 const LIST = { table: 1, set: 2, elements: 3 } as const;
-const ELEMENT = { key: 1, flags: 3, timeout: 4, expiration: 5, userdata: 6, keyEnd: 10 } as const;
+const ELEMENT = { key: 1, data: 2, flags: 3, timeout: 4, expiration: 5, userdata: 6, keyEnd: 10 } as const;
 const INTERVAL_END = 1;
 const LIST_ELEMENT = 1;
 const DATA_VALUE = 1;
@@ -35,6 +37,8 @@ export interface Element {
   readonly key: Uint8Array;
   /** Last key of an interval, included. */
   readonly keyEnd?: Uint8Array;
+  /** What an element of a map leads to. */
+  readonly data?: Uint8Array;
   /** Milliseconds; without it the element stays. */
   readonly timeout?: number;
   readonly comment?: string;
@@ -44,6 +48,7 @@ export interface Element {
 export interface HeldElement {
   readonly key: Uint8Array;
   readonly keyEnd: Uint8Array | undefined;
+  readonly data: Uint8Array | undefined;
   /** Milliseconds that remain; undefined when it stays. */
   readonly remaining: number | undefined;
   readonly comment: string | undefined;
@@ -119,6 +124,31 @@ export function flowKey(flow: Flow): Uint8Array {
   return key;
 }
 
+/** What the element of a forwarded grant leads to, 8 or 20 bytes. Throws RangeError for a target of the other family. */
+export function targetData(family: Family, target: Target): Uint8Array {
+  if (familyOf(target.address) !== family) throw new RangeError(`the target of a grant for IPv${family} is of it, too`);
+  const size = addressSize(family);
+  const data = new Uint8Array(size + 4);
+  putAddress(data, family, target.address);
+  putPort(data, size, target.port);
+  return data;
+}
+
+/** Address and port that an element leads to; undefined when it is none of ours. */
+export function readTarget(family: Family, data: Uint8Array): { address: Uint8Array; port: number } | undefined {
+  const size = addressSize(family);
+  if (data.length !== size + 4) return undefined;
+  return { address: readAddress(family, data), port: ((data[size] ?? 0) << 8) | (data[size + 1] ?? 0) };
+}
+
+/** Key of a target that sees this host's address in place of the source's, 12 or 24 bytes. */
+export function maskedKey(family: Family, protocol: Endpoint['protocol'], target: Target): Uint8Array {
+  return grantKey(
+    { family, address: target.address, prefix: family === 4 ? 32 : 128 },
+    { protocol, port: target.port },
+  );
+}
+
 /** Endpoint at an offset of a key; undefined when it is neither TCP nor UDP. */
 export function endpointAt(key: Uint8Array, at: number): Endpoint | undefined {
   const protocol = key[at] === PROTOCOL.tcp ? 'tcp' : key[at] === PROTOCOL.udp ? 'udp' : undefined;
@@ -131,13 +161,19 @@ export function readGrant(family: Family, element: HeldElement): { source: Sourc
   const size = addressSize(family);
   const endpoint = key.length === size + 8 ? endpointAt(key, size) : undefined;
   if (endpoint === undefined) return undefined;
-  const address = new Uint8Array(16);
-  if (family === 4) address.fill(0xff, 10, 12);
-  address.set(key.subarray(0, size), 16 - size);
+  const address = readAddress(family, key);
   return {
     source: { family, address, prefix: keyEnd === undefined ? size * 8 : commonBits(key, keyEnd, size) },
     endpoint,
   };
+}
+
+function readAddress(family: Family, bytes: Uint8Array): Uint8Array {
+  const size = addressSize(family);
+  const address = new Uint8Array(16);
+  if (family === 4) address.fill(0xff, 10, 12);
+  address.set(bytes.subarray(0, size), 16 - size);
+  return address;
 }
 
 function commonBits(a: Uint8Array, b: Uint8Array, size: number): number {
@@ -191,6 +227,7 @@ function writeElement(writer: MessageWriter, element: Element): void {
   const nest = writer.beginNest(LIST_ELEMENT);
   writeKey(writer, ELEMENT.key, element.key);
   if (element.keyEnd !== undefined) writeKey(writer, ELEMENT.keyEnd, element.keyEnd);
+  if (element.data !== undefined) writeKey(writer, ELEMENT.data, element.data);
   if (element.timeout !== undefined) writer.u64(ELEMENT.timeout, element.timeout);
   if (element.comment !== undefined) writer.data(ELEMENT.userdata, userdata(element.comment));
   writer.endNest(nest);
@@ -237,16 +274,18 @@ export function readElements(buffer: Buffer, start: number, end: number): HeldEl
 function readElement(buffer: Buffer, start: number, end: number): HeldElement | undefined {
   let key: Uint8Array | undefined;
   let keyEnd: Uint8Array | undefined;
+  let data: Uint8Array | undefined;
   let remaining: number | undefined;
   let comment: string | undefined;
   for (const { type, start: from, end: to } of attributes(buffer, start, end)) {
     if (type === ELEMENT.flags && to - from >= 4 && (buffer.readUInt32BE(from) & INTERVAL_END) !== 0) return undefined;
     if (type === ELEMENT.key) key = readValue(buffer, from, to);
     if (type === ELEMENT.keyEnd) keyEnd = readValue(buffer, from, to);
+    if (type === ELEMENT.data) data = readValue(buffer, from, to);
     if (type === ELEMENT.expiration && to - from >= 8) remaining = Number(buffer.readBigUInt64BE(from));
     if (type === ELEMENT.userdata) comment = readComment(buffer.subarray(from, to));
   }
-  return key === undefined ? undefined : { key, keyEnd, remaining, comment };
+  return key === undefined ? undefined : { key, keyEnd, data, remaining, comment };
 }
 
 function readValue(buffer: Buffer, start: number, end: number): Uint8Array | undefined {

@@ -11,6 +11,15 @@ function address(text: string): Uint8Array {
   return bytes;
 }
 
+const BEHIND: ReturnType<Stage['behind']> = {
+  targets: {
+    4: { address: address('10.78.0.2'), port: 2201, masquerade: false },
+    6: { address: address('fd78::2'), port: 2201, masquerade: false },
+  },
+  tcp: { protocol: 'tcp', port: 2301 },
+  udp: { protocol: 'udp', port: 2301 },
+};
+
 function stage(): Stage {
   let now = 1_800_000_000_000_000;
   let port = 50_000;
@@ -31,18 +40,19 @@ function stage(): Stage {
         { protocol: 'udp', port: 2203 },
       ],
     },
+    behind: () => BEHIND,
     connect: (from: Uint8Array, endpoint: Endpoint, given?: number): Promise<Connection | undefined> => {
       const family = from[0] === 0xfd ? 6 : 4;
       const arrival = { family, address: from, port: given ?? port++, endpoint } as const;
-      return Promise.resolve(
-        firewall.admits(arrival)
-          ? {
-              port: arrival.port,
-              talks: () => Promise.resolve(firewall.carries(arrival)),
-              [Symbol.dispose]: () => undefined,
-            }
-          : undefined,
-      );
+      if (!firewall.admits(arrival)) return Promise.resolve(undefined);
+      const target = firewall.leads(arrival);
+      const wanted = endpoint.port === BEHIND.tcp.port ? BEHIND.targets[family] : undefined;
+      if (target?.port !== wanted?.port) return Promise.reject(new Error('nobody is there'));
+      return Promise.resolve({
+        port: arrival.port,
+        talks: () => Promise.resolve(firewall.carries(arrival)),
+        [Symbol.dispose]: () => undefined,
+      });
     },
     reopen: () => firewall,
     wait: (milliseconds) => {

@@ -1,6 +1,6 @@
 import { MICROS_PER_SECOND, type Seconds, type UnixMicros } from '@postern/protocol';
 import { checkExceptions } from './dark.ts';
-import { endpointKey, flowKey, grantKey, grantKeyEnd, isSingle } from './elements.ts';
+import { endpointKey, flowKey, grantKey, grantKeyEnd, isSingle, targetData } from './elements.ts';
 import {
   ONCE_SECONDS,
   ONCE_SLOTS,
@@ -15,6 +15,7 @@ import {
   type Plan,
   type Protection,
   type Source,
+  type Target,
 } from './port.ts';
 import { choosePlace } from './prefix-place.ts';
 import { NET_SETS } from './table.ts';
@@ -34,6 +35,8 @@ export interface MemoryFirewall extends Firewall {
   admits(arrival: Arrival): boolean;
   /** Whether a later packet of a connection is let in. */
   carries(arrival: Arrival): boolean;
+  /** Where a connection that was let in is led; undefined: to this host. */
+  leads(arrival: Arrival): Target | undefined;
   /** Counts one packet to the knock port. */
   knock(): void;
 }
@@ -43,6 +46,7 @@ interface Held {
   readonly endpoint: Endpoint;
   readonly id: string;
   readonly ends: number;
+  readonly target?: Target | undefined;
 }
 
 /** Everything that the kernel would hold; replaced as a whole by a batch that succeeds. */
@@ -52,6 +56,8 @@ interface State {
   readonly net: readonly Map<string, Held>[];
   /** Armed places by number. */
   readonly once: readonly Map<string, Held>[];
+  /** Where the places of a key lead. */
+  readonly leads: Map<string, Target>;
 }
 
 const CAPACITY = 65_535;
@@ -62,11 +68,16 @@ function hex(bytes: Uint8Array): string {
 
 function emptyState(): State {
   const maps = (count: number): Map<string, Held>[] => Array.from({ length: count }, () => new Map<string, Held>());
-  return { open: new Map(), net: maps(NET_SETS), once: maps(ONCE_SLOTS) };
+  return { open: new Map(), net: maps(NET_SETS), once: maps(ONCE_SLOTS), leads: new Map() };
 }
 
-function copyState({ open, net, once }: State): State {
-  return { open: new Map(open), net: net.map((map) => new Map(map)), once: once.map((map) => new Map(map)) };
+function copyState({ open, net, once, leads }: State): State {
+  return {
+    open: new Map(open),
+    net: net.map((map) => new Map(map)),
+    once: once.map((map) => new Map(map)),
+    leads: new Map(leads),
+  };
 }
 
 class Memory implements MemoryFirewall {
@@ -76,7 +87,7 @@ class Memory implements MemoryFirewall {
   readonly #protected = new Map<string, { readonly endpoint: Endpoint; readonly ends: number }>();
   #dark: { readonly allowed: ReadonlySet<string>; readonly ends: number } | undefined;
   readonly #flows = new Map<string, number>();
-  readonly #established = new Set<string>();
+  readonly #established = new Map<string, Target | undefined>();
   #knocks = 0;
 
   constructor(now: () => UnixMicros) {
@@ -92,8 +103,11 @@ class Memory implements MemoryFirewall {
 
   apply(changes: readonly Change[]): Applied {
     const next = copyState(this.#state);
+    for (const change of changes) this.#checkTarget(change);
     const refused = changes.map((change) => this.#change(next, change)).find((reason) => reason !== undefined);
     if (this.#plan === undefined) return this.#absent(changes);
+    const leading = changes.some((change) => 'target' in change && change.target !== undefined);
+    if (leading && this.#plan.forwards !== true) return { ok: false, reason: 'gone' };
     if (refused !== undefined) return { ok: false, reason: refused };
     this.#state = next;
     return { ok: true };
@@ -143,12 +157,14 @@ class Memory implements MemoryFirewall {
   list(): { readonly openings: readonly Opening[]; readonly protections: readonly Protection[] } {
     const now = this.#now();
     const openings: Opening[] = [];
+    const { open, net, once, leads } = this.#state;
     const collect = (map: Map<string, Held>, slot: number | undefined): void => {
-      for (const { source, endpoint, id, ends } of map.values()) {
-        if (ends > now) openings.push({ source, endpoint, id, slot, remaining: (ends - now) / 1000 });
+      for (const [key, { source, endpoint, id, ends, ...held }] of map) {
+        const target = slot === undefined ? held.target : leads.get(key);
+        const lead = target === undefined ? {} : { target };
+        if (ends > now) openings.push({ source, endpoint, id, slot, remaining: (ends - now) / 1000, ...lead });
       }
     };
-    const { open, net, once } = this.#state;
     for (const map of [open, ...net]) collect(map, undefined);
     for (const [slot, map] of once.entries()) collect(map, slot);
     const protections = [...this.#protected.values()]
@@ -179,8 +195,12 @@ class Memory implements MemoryFirewall {
 
   admits(arrival: Arrival): boolean {
     const admitted = this.#admits(arrival);
-    if (admitted) this.#established.add(this.#flow(arrival));
-    return admitted;
+    if (admitted !== false) this.#established.set(this.#flow(arrival), admitted.target);
+    return admitted !== false;
+  }
+
+  leads(arrival: Arrival): Target | undefined {
+    return this.#established.get(this.#flow(arrival));
   }
 
   carries(arrival: Arrival): boolean {
@@ -194,23 +214,24 @@ class Memory implements MemoryFirewall {
     if (this.#plan !== undefined) this.#knocks++;
   }
 
-  #admits({ family, address, port, endpoint }: Arrival): boolean {
-    if (!this.#isClosed(endpoint)) return true;
-    const flow = this.#flow({ family, address, port, endpoint });
-    if (endpoint.protocol === 'udp' && this.#established.has(flow)) return true;
+  #admits(arrival: Arrival): false | { readonly target: Target | undefined } {
+    const { family, address, endpoint } = arrival;
+    const closed = this.#isClosed(endpoint);
+    if (closed && endpoint.protocol === 'udp' && this.#established.has(this.#flow(arrival)))
+      return { target: this.leads(arrival) };
     const now = this.#now();
-    const live = (held: Held | undefined): boolean => held !== undefined && held.ends > now;
-    const { open, net, once } = this.#state;
-    const key = grantKey({ family, address, prefix: family === 4 ? 32 : 128 }, endpoint);
-    if (live(open.get(hex(key)))) return true;
+    const live = (held: Held | undefined): held is Held => held !== undefined && held.ends > now;
+    const { open, net, once, leads } = this.#state;
+    const key = hex(grantKey({ family, address, prefix: family === 4 ? 32 : 128 }, endpoint));
+    const single = open.get(key);
+    if (live(single)) return { target: single.target };
     for (const held of net.flatMap((map) => [...map.values()])) {
       if (held.source.family !== family || !live(held)) continue;
       const own = grantKey({ ...held.source, address }, endpoint);
-      if (hex(own) === hex(grantKey(held.source, held.endpoint))) return true;
+      if (hex(own) === hex(grantKey(held.source, held.endpoint))) return { target: held.target };
     }
-    const place = once.find((map) => live(map.get(hex(key))));
-    place?.delete(hex(key));
-    return place !== undefined;
+    if (!closed) return { target: undefined };
+    return once.find((map) => live(map.get(key)))?.delete(key) === true && { target: leads.get(key) };
   }
 
   #isClosed(endpoint: Endpoint): boolean {
@@ -238,7 +259,13 @@ class Memory implements MemoryFirewall {
     switch (change.kind) {
       case 'set': {
         const map = isSingle(source) ? next.open : this.#prefixPlace(next, source, endpoint);
-        const held = { source, endpoint, id: change.id, ends: this.#ends(change.seconds) };
+        const held = {
+          source,
+          endpoint,
+          id: change.id,
+          ends: this.#ends(change.seconds),
+          target: change.target,
+        };
         return map !== undefined && this.#put(map, isSingle(source) ? key : `${key}/${source.prefix}`, held)
           ? undefined
           : 'full';
@@ -254,12 +281,18 @@ class Memory implements MemoryFirewall {
         const held = { source, endpoint, id: change.id, ends: this.#ends(change.seconds) };
         const armed = (place.get(key)?.ends ?? 0) > now;
         if (armed !== (change.kind === 'rearm')) return armed ? 'taken' : 'missing';
+        if (change.target === undefined) next.leads.delete(key);
+        else next.leads.set(key, change.target);
         return this.#put(place, key, held) ? undefined : 'full';
       }
       case 'disarm':
         this.#place(next, source, change.slot).delete(key);
         return undefined;
     }
+  }
+
+  #checkTarget(change: Change): void {
+    if ('target' in change && change.target !== undefined) targetData(change.source.family, change.target);
   }
 
   #put(map: Map<string, Held>, key: string, held: Held): boolean {

@@ -23,7 +23,7 @@ import {
 } from '../system/libc.ts';
 import type { Connection, Stage } from './contract.fixture.ts';
 import { openNftables } from './nftables.ts';
-import type { Endpoint, Firewall } from './port.ts';
+import type { Endpoint, Firewall, Target } from './port.ts';
 
 const libc = koffi.load(null);
 const setns = libc.func('int setns(int, int)') as (fd: number, type: number) => number;
@@ -123,6 +123,16 @@ export const SCENE = {
   clients: { 4: ['10.77.0.2', '10.77.0.3', '10.77.1.2'], 6: ['fd77::2', 'fd77::3', 'fd77::1:2'] },
 } as const;
 
+/** What stands behind the gate, once it is asked for. */
+export const BEHIND = {
+  gate: { 4: '10.78.0.1', 6: 'fd78::1' },
+  host: { 4: '10.78.0.2', 6: 'fd78::2' },
+  /** Where its services, one of TCP and one of UDP, listen. */
+  port: 2201,
+  /** The gate's endpoints that lead there. */
+  endpoint: 2301,
+} as const;
+
 /** The stage; `gate` and `client` are its namespaces. */
 export class NftablesStage implements Stage {
   readonly gate: Namespace = new Namespace('fwgate');
@@ -145,6 +155,9 @@ export class NftablesStage implements Stage {
   };
   /** Connections and datagrams that reached a service, by "tcp/2201". */
   readonly reached: Map<string, number> = new Map<string, number>();
+  /** The same of what stands behind the gate, one by one: "tcp/2201 from 10.77.0.2". */
+  readonly reachedBehind: string[] = [];
+  #behind: Namespace | undefined;
   readonly #servers: (Server | Socket)[] = [];
   readonly #living = new Set<Client>();
   readonly #peers = new Set<Peer>();
@@ -161,6 +174,36 @@ export class NftablesStage implements Stage {
 
   reopen(): Firewall {
     return within(this.gate, () => this.#moved(openNftables()));
+  }
+
+  behind(): ReturnType<Stage['behind']> {
+    if (this.#behind === undefined) {
+      const host = (this.#behind = new Namespace('fwbehind'));
+      const both = (of: Readonly<Record<4 | 6, string>>): string[] => [`${of[4]}/16`, `${of[6]}/64`];
+      this.gate.connect(host, both(BEHIND.gate), both(BEHIND.host));
+      this.gate.run('sysctl', ['-qw', 'net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1']);
+      host.run('ip', ['route', 'add', 'default', 'via', BEHIND.gate[4]]);
+      host.run('ip', ['-6', 'route', 'add', 'default', 'via', BEHIND.gate[6]]);
+      this.#serveTcp(BEHIND.port, host);
+      this.serveUdp(BEHIND.port, 6, host);
+    }
+    const target = (family: 4 | 6): Target => ({
+      address: bytesOf(BEHIND.host[family]),
+      port: BEHIND.port,
+      masquerade: false,
+    });
+    return {
+      targets: { 4: target(4), 6: target(6) },
+      tcp: { protocol: 'tcp', port: BEHIND.endpoint },
+      udp: { protocol: 'udp', port: BEHIND.endpoint },
+    };
+  }
+
+  /** The namespace of what stands behind the gate. */
+  get behindHost(): Namespace {
+    this.behind();
+    if (this.#behind === undefined) throw new Error('nothing stands behind the gate');
+    return this.#behind;
   }
 
   async connect(from: Uint8Array, to: Endpoint, port = 0, patience: number = SILENCE_MS): Promise<Client | undefined> {
@@ -204,7 +247,7 @@ export class NftablesStage implements Stage {
   }
 
   /** Serves UDP at a port of the gate, with family 6 for both families: every datagram comes back, unless it says "quiet". */
-  serveUdp(port: number, family: 4 | 6 = 6): void {
+  serveUdp(port: number, family: 4 | 6 = 6, where: Namespace = this.gate): void {
     const server = createSocket({
       type: `udp${family}`,
       // The usual look-up is asynchronous, also for an address, and this thread would have left the namespace by then.
@@ -212,11 +255,11 @@ export class NftablesStage implements Stage {
         done(null, host, family);
       },
     });
-    within(this.gate, () => {
+    within(where, () => {
       server.bind(port, family === 4 ? '0.0.0.0' : '::');
     });
     server.on('message', (message, { address, port: back }) => {
-      this.#count(`udp/${port}`);
+      this.#count(`udp/${port}`, where, address);
       if (message.toString() !== 'quiet') server.send(message, back, address);
     });
     this.#servers.push(server);
@@ -259,6 +302,7 @@ export class NftablesStage implements Stage {
     // The firewall may have kept their clients' ends from them.
     for (const peer of this.#peers) peer.destroy();
     this.reached.clear();
+    this.reachedBehind.length = 0;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -270,13 +314,14 @@ export class NftablesStage implements Stage {
       server.close();
       await closed;
     }
+    this.#behind?.[Symbol.dispose]();
     this.client[Symbol.dispose]();
     this.gate[Symbol.dispose]();
   }
 
-  #serveTcp(port: number): void {
+  #serveTcp(port: number, where: Namespace = this.gate): void {
     const server = createServer((peer) => {
-      this.#count(`tcp/${port}`);
+      this.#count(`tcp/${port}`, where, peer.remoteAddress ?? '');
       this.#peers.add(peer);
       peer.on('close', () => this.#peers.delete(peer));
       peer.on('error', () => peer.destroy());
@@ -285,12 +330,13 @@ export class NftablesStage implements Stage {
         else peer.write(data);
       });
     });
-    within(this.gate, () => server.listen({ port, backlog: 511 }));
+    within(where, () => server.listen({ port, backlog: 511 }));
     this.#servers.push(server);
   }
 
-  #count(service: string): void {
-    this.reached.set(service, (this.reached.get(service) ?? 0) + 1);
+  #count(service: string, where: Namespace, from: string): void {
+    if (where === this.gate) this.reached.set(service, (this.reached.get(service) ?? 0) + 1);
+    else this.reachedBehind.push(`${service} from ${from.replace('::ffff:', '')}`);
   }
 
   #open(from: Uint8Array, to: Endpoint, destination: Uint8Array, port: number): number {

@@ -14,6 +14,7 @@ function lend(): Stage {
     firewall: whole.firewall,
     clients: whole.clients,
     services: whole.services,
+    behind: () => whole.behind(),
     connect: (from, to, port) => whole.connect(from, to, port),
     reopen: () => whole.reopen(),
     wait: (milliseconds) => whole.wait(milliseconds),

@@ -10,17 +10,21 @@ import {
   grantKey,
   grantKeyEnd,
   isSingle,
+  maskedKey,
   NFPROTO_INET,
   NFT_MSG,
   readComment,
   readElements,
   readGrant,
+  readTarget,
+  targetData,
   writeAdd,
   writeDelete,
   writeGet,
   type Element,
   type HeldElement,
 } from './elements.ts';
+import { withoutForwardText } from './forward.ts';
 import {
   ONCE_SECONDS,
   ONCE_SLOTS,
@@ -35,6 +39,7 @@ import {
   type Plan,
   type Protection,
   type Source,
+  type Target,
 } from './port.ts';
 import { choosePlace, sameInterval, type Interval } from './prefix-place.ts';
 import { restoreText } from './restore.ts';
@@ -85,16 +90,23 @@ function onceSet(source: Source, slot: number): string {
   return set;
 }
 
+/** A change that grants. */
+type GrantChange = Extract<Change, { readonly id: string }>;
+
 /** What one batch knows of what was there before, and of what its changes so far make of it. */
 interface Batch {
   readonly changes: readonly Change[];
   readonly prefixes: Map<Family, Interval[][]>;
   /** By {@link elementName}. */
   readonly present: Map<string, boolean>;
+  /** Milliseconds of what this batch masks, by {@link elementName}. */
+  readonly masked: Map<string, number>;
 }
 
-function elementName(set: string, key: Uint8Array): string {
-  return set + Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1');
+function elementName(set: string, { key, keyEnd }: Pick<Element, 'key'> & { keyEnd?: Uint8Array | undefined }): string {
+  const text = (bytes: Uint8Array): string =>
+    Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+  return `${set} ${text(key)}${keyEnd === undefined ? '' : text(keyEnd)}`;
 }
 
 function distinct(elements: readonly Element[]): Element[] {
@@ -109,7 +121,7 @@ function chunks<T>(items: readonly T[], size: number): T[][] {
 function freshSets(changes: readonly Change[]): Step[] | undefined {
   const steps: Step[] = [];
   for (const change of changes) {
-    if (change.kind !== 'set' || !isSingle(change.source)) return undefined;
+    if (change.kind !== 'set' || !isSingle(change.source) || change.target !== undefined) return undefined;
     const element = {
       key: grantKey(change.source, change.endpoint),
       timeout: milliseconds(change.seconds),
@@ -148,10 +160,12 @@ class Nftables implements Firewall {
 
   install(plan: Plan): void {
     const comment = this.#tableComment();
-    const text = installText(plan);
+    const forwards = plan.forwards === true || this.#leading();
+    const text = installText({ ...plan, forwards });
     let error = '';
     if (comment === undefined || comment === LAYOUT) {
-      error = runNft(text);
+      const needless = !forwards && this.#dump(SETS[4].to) !== undefined;
+      error = runNft(needless ? text + withoutForwardText(TABLE, SETS) : text);
       if (error === '') return;
     }
     if (comment !== undefined) {
@@ -160,7 +174,9 @@ class Nftables implements Firewall {
       if (error === '') return;
     }
     throw new PersonError(`the kernel refused the firewall rules: ${error.split('\n', 1)[0] ?? ''}`, {
-      hint: 'nftables of kernel 6.1 or later with fib, ct and limit is needed: modules nft_fib_inet, nft_ct, nft_limit',
+      hint:
+        'nftables of kernel 6.1 or later with fib, ct and limit is needed: modules nft_fib_inet, nft_ct, nft_limit' +
+        (forwards ? '; to forward, nft_chain_nat, nft_nat and nft_masq, too' : ''),
       cause: error,
     });
   }
@@ -171,7 +187,7 @@ class Nftables implements Firewall {
       const claims = freshSets(changes);
       if (claims !== undefined && this.#commit(claims).ok) return { ok: true };
       for (;;) {
-        const batch: Batch = { changes, prefixes: new Map(), present: new Map() };
+        const batch: Batch = { changes, prefixes: new Map(), present: new Map(), masked: new Map() };
         const steps = changes.flatMap((change) => this.#steps(change, batch));
         // With nothing to do nothing would tell that the table is gone.
         if (steps.length === 0 && changes.length > 0 && this.#tableComment() === undefined)
@@ -224,17 +240,21 @@ class Nftables implements Firewall {
 
   list(): { readonly openings: readonly Opening[]; readonly protections: readonly Protection[] } {
     const openings: Opening[] = [];
-    const collect = (family: Family, set: string, slot: number | undefined): void => {
-      for (const element of this.#dump(set) ?? []) {
-        const grant = readGrant(family, element);
-        if (grant !== undefined)
-          openings.push({ ...grant, id: element.comment, slot, remaining: element.remaining ?? 0 });
-      }
-    };
     for (const family of FAMILIES) {
-      const { open, net, once } = SETS[family];
-      for (const set of [open, ...net]) collect(family, set, undefined);
-      for (const [slot, set] of once.entries()) collect(family, set, slot);
+      const { open, net, once, to, toNet, toOnce } = SETS[family];
+      const timed = this.#targets(family, [to, ...toNet]);
+      const single = this.#targets(family, [toOnce]);
+      const collect = (set: string, slot: number | undefined, targets: ReadonlyMap<string, Target>): void => {
+        for (const element of this.#dump(set) ?? []) {
+          const grant = readGrant(family, element);
+          if (grant === undefined) continue;
+          const target = targets.get(elementName('', element));
+          const { comment: id, remaining = 0 } = element;
+          openings.push({ ...grant, id, slot, remaining, ...(target === undefined ? {} : { target }) });
+        }
+      };
+      for (const set of [open, ...net]) collect(set, undefined, timed);
+      for (const [slot, set] of once.entries()) collect(set, slot, single);
     }
     const protections = (this.#dump(PROTECTED) ?? []).flatMap((element) => {
       const endpoint = endpointAt(element.key, 0);
@@ -285,44 +305,78 @@ class Nftables implements Firewall {
       case 'set': {
         const element = { key, timeout: milliseconds(change.seconds), comment: change.id };
         if (!isSingle(source))
-          return this.#setPrefix(family, { ...element, keyEnd: grantKeyEnd(source, endpoint) }, batch);
-        batch.present.set(elementName(SETS[family].open, key), true);
-        return replace(SETS[family].open, [element]);
+          return this.#setPrefix(change, { ...element, keyEnd: grantKeyEnd(source, endpoint) }, batch);
+        const { open, to } = SETS[family];
+        batch.present.set(elementName(open, { key }), true);
+        // In this order: what is let in is led, too, until the end of its last millisecond.
+        return [...replace(open, [element]), ...this.#lead(to, element, change, batch)];
       }
-      case 'unset':
+      case 'unset': {
         if (!isSingle(source)) return this.#dropPrefix(family, { key, keyEnd: grantKeyEnd(source, endpoint) }, batch);
-        return this.#drop(SETS[family].open, key, batch);
+        const { open, to } = SETS[family];
+        return [...this.#drop(to, { key }, batch), ...this.#drop(open, { key }, batch)];
+      }
       case 'arm':
       case 'rearm': {
         const set = onceSet(source, change.slot);
         if (change.seconds > ONCE_SECONDS) throw new RangeError(`a place is armed for ${ONCE_SECONDS} seconds at most`);
         const elements = [{ key, timeout: milliseconds(change.seconds), comment: change.id }];
-        batch.present.set(elementName(set, key), true);
-        const guard = this.#guard(family, key, batch.changes);
+        batch.present.set(elementName(set, { key }), true);
+        const guard = this.#guard(change, key, batch);
         if (change.kind === 'arm') return [...guard, { verb: 'claim', set, elements }];
         return [...guard, { verb: 'release', set, elements }, { verb: 'add', set, elements }];
       }
       case 'disarm':
         // The guard stays until it ends: other places may be armed for the same key, and without any it opens nothing.
-        return this.#drop(onceSet(source, change.slot), key, batch);
+        return this.#drop(onceSet(source, change.slot), { key }, batch);
     }
   }
 
   /** Takes an element away if it is there. Not by adding it first: a revocation must succeed when the set is full, too. */
-  #drop(set: string, key: Uint8Array, { present }: Batch): Step[] {
-    const name = elementName(set, key);
-    const there = present.get(name) ?? this.#get(set, { key }) !== undefined;
+  #drop(set: string, element: Element, { present }: Batch): Step[] {
+    const name = elementName(set, element);
+    const there = present.get(name) ?? this.#get(set, element) !== undefined;
     present.set(name, false);
-    return there ? [{ verb: 'drop', set, elements: [{ key }] }] : [];
+    return there ? [{ verb: 'drop', set, elements: [element] }] : [];
   }
 
-  #setPrefix(family: Family, interval: Element & Interval, batch: Batch): Step[] {
+  /** Makes the element of a map what the change says: none without a target. What it leads to cannot be changed by adding it again. */
+  #lead(map: string, element: Element, { source, endpoint, target }: GrantChange, batch: Batch): Step[] {
+    const { key, keyEnd, timeout } = element;
+    const at = keyEnd === undefined ? { key } : { key, keyEnd };
+    const before = this.#drop(map, at, batch);
+    if (target === undefined || timeout === undefined) return before;
+    batch.present.set(elementName(map, at), true);
+    const data = targetData(source.family, target);
+    const lead: Step = { verb: 'add', set: map, elements: [{ ...at, data, timeout }] };
+    return [...before, lead, ...this.#mask(source.family, endpoint, target, timeout, batch)];
+  }
+
+  /** Several grants may lead to one target: it is masked for as long as the longest. */
+  #mask(family: Family, { protocol }: Endpoint, target: Target, timeout: number, batch: Batch): Step[] {
+    const set = SETS[family].masked;
+    const key = maskedKey(family, protocol, target);
+    const name = elementName(set, { key });
+    if (!target.masquerade) {
+      batch.masked.set(name, 0);
+      return this.#drop(set, { key }, batch);
+    }
+    const held = batch.masked.get(name) ?? this.#get(set, { key })?.remaining ?? 0;
+    if (held >= timeout) return [];
+    batch.masked.set(name, timeout);
+    batch.present.set(name, true);
+    return replace(set, [{ key, timeout }]);
+  }
+
+  #setPrefix(change: GrantChange, interval: Element & Interval, batch: Batch): Step[] {
+    const { family } = change.source;
     const places = this.#prefixes(family, batch);
     const place = choosePlace(places, interval);
     const set = SETS[family].net[place?.index ?? -1];
     if (place === undefined || set === undefined) throw new Unapplied('full');
     if (!place.held) places[place.index]?.push(interval);
-    return replace(set, [interval]);
+    const lead = this.#lead(SETS[family].toNet[place.index] ?? '', interval, change, batch);
+    return [...replace(set, [interval]), ...lead];
   }
 
   #dropPrefix(family: Family, interval: Interval, batch: Batch): Step[] {
@@ -331,7 +385,8 @@ class Nftables implements Firewall {
     const set = SETS[family].net[place?.index ?? -1];
     if (place?.held !== true || set === undefined) return [];
     places[place.index] = (places[place.index] ?? []).filter((other) => !sameInterval(other, interval));
-    return [{ verb: 'drop', set, elements: [interval] }];
+    const lead = this.#drop(SETS[family].toNet[place.index] ?? '', interval, batch);
+    return [...lead, { verb: 'drop', set, elements: [interval] }];
   }
 
   /** The prefixes that are held, by set, as they will be after the changes so far. */
@@ -347,17 +402,55 @@ class Nftables implements Firewall {
     return places;
   }
 
-  /** What makes the guard of a key last at least as long as every place that this batch arms; nothing when it does already. */
-  #guard(family: Family, key: Uint8Array, changes: readonly Change[]): Step[] {
+  /** What makes the guard of a key, and what its places lead to, last at least as long as every place that this batch arms. */
+  #guard(change: GrantChange, key: Uint8Array, batch: Batch): Step[] {
+    const { family } = change.source;
     let timeout = 0;
-    for (const other of changes) {
+    for (const other of batch.changes) {
       if (other.kind !== 'arm' && other.kind !== 'rearm') continue;
       if (Buffer.compare(grantKey(other.source, other.endpoint), key) !== 0) continue;
       timeout = Math.max(timeout, milliseconds(other.seconds) + GUARD_MARGIN_MS);
     }
-    const { armed } = SETS[family];
-    const held = this.#get(armed, { key });
-    return (held?.remaining ?? 0) >= timeout ? [] : replace(armed, [{ key, timeout }]);
+    const { armed, toOnce } = SETS[family];
+    const held = this.#get(armed, { key })?.remaining;
+    // What the places of a key lead to never outlives its guard: it is written first, for no longer.
+    const lead =
+      held === undefined && change.target === undefined ? [] : this.#leadOnce(toOnce, key, timeout, change, batch);
+    return (held ?? 0) >= timeout ? lead : [...lead, ...replace(armed, [{ key, timeout }])];
+  }
+
+  #leadOnce(map: string, key: Uint8Array, timeout: number, change: GrantChange, batch: Batch): Step[] {
+    const { source, target } = change;
+    const held = target === undefined ? undefined : this.#get(map, { key });
+    const same =
+      held?.data !== undefined &&
+      target !== undefined &&
+      Buffer.compare(held.data, targetData(source.family, target)) === 0;
+    // Older places of the same target may be armed for longer.
+    const lasting = same ? Math.max(timeout, held.remaining ?? 0) : timeout;
+    return this.#lead(map, { key, timeout: lasting }, change, batch);
+  }
+
+  /** Whether a grant leads anywhere. */
+  #leading(): boolean {
+    const maps = FAMILIES.map((family) => SETS[family]).flatMap(({ to, toNet, toOnce }) => [to, ...toNet, toOnce]);
+    return maps.some((map) => (this.#dump(map) ?? []).length > 0);
+  }
+
+  /** Where the elements of these maps lead, by {@link elementName} without a name. */
+  #targets(family: Family, maps: readonly string[]): Map<string, Target> {
+    const held = maps.flatMap((map) => this.#dump(map) ?? []);
+    const targets = new Map<string, Target>();
+    if (held.length === 0) return targets;
+    const masked = new Set((this.#dump(SETS[family].masked) ?? []).map((element) => elementName('', element)));
+    for (const element of held) {
+      const { endpoint } = readGrant(family, element) ?? {};
+      const target = element.data === undefined ? undefined : readTarget(family, element.data);
+      if (target === undefined || endpoint === undefined) continue;
+      const key = maskedKey(family, endpoint.protocol, { ...target, masquerade: false });
+      targets.set(elementName('', element), { ...target, masquerade: masked.has(elementName('', { key })) });
+    }
+    return targets;
   }
 
   /** A batch without `drop`. */

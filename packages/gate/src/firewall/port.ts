@@ -19,6 +19,17 @@ export interface Source {
   readonly prefix: number;
 }
 
+/**
+ * Where a granted connection goes instead of to this host: a service behind it, of the source's family. With `masquerade` that service
+ * sees this host's address in place of the source's, so that its answers come back this way whatever its own routes are.
+ */
+export interface Target {
+  /** 16 bytes; IPv4 as ::ffff:a.b.c.d. */
+  readonly address: Uint8Array;
+  readonly port: number;
+  readonly masquerade: boolean;
+}
+
 /** A new connection that is admitted once needs a place of its own, so that several can be armed for one source at once. */
 export const ONCE_SLOTS = 32;
 
@@ -32,7 +43,9 @@ export const ONCE_SECONDS = 86_400;
  * - `arm`: source may start one connection to endpoint within `seconds`, in place `slot`; a place that is armed is `taken`.
  * - `rearm`: changes the time of an armed place; a place that was used or ran out is `missing`.
  * - `disarm`: takes that away; nothing there is no error.
- * A prefix source can be `set` but not armed. A number that is out of range is thrown as RangeError.
+ * With a `target` the connections that the grant starts at an address of this host are led there; what replaces a grant, replaces its
+ * target, and the last one that is armed for a source and endpoint says where all its places lead. Connections that began live on.
+ * A prefix source can be `set` but not armed. A number that is out of range, or a target of the other family, is thrown as RangeError.
  */
 export type Change =
   | {
@@ -41,6 +54,7 @@ export type Change =
       readonly endpoint: Endpoint;
       readonly seconds: Seconds;
       readonly id: string;
+      readonly target?: Target | undefined;
     }
   | { readonly kind: 'unset'; readonly source: Source; readonly endpoint: Endpoint }
   | {
@@ -50,6 +64,7 @@ export type Change =
       readonly seconds: Seconds;
       readonly id: string;
       readonly slot: number;
+      readonly target?: Target | undefined;
     }
   | { readonly kind: 'disarm'; readonly source: Source; readonly endpoint: Endpoint; readonly slot: number };
 
@@ -70,6 +85,8 @@ export interface Opening {
   readonly id: string | undefined;
   /** Undefined for a timed grant. */
   readonly slot: number | undefined;
+  /** Where its connections are led; none for a service of this host. */
+  readonly target?: Target;
   /** Milliseconds that remain, as the kernel tells. */
   readonly remaining: number;
 }
@@ -113,6 +130,8 @@ export interface Plan {
   readonly knockPort: number;
   /** True where a packet socket sees knocks first, so that the port itself can be dropped; false for a plain UDP socket. */
   readonly dropKnocks: boolean;
+  /** Grants with a target can be applied; without it only those that are there already lead on. False when it is left out. */
+  readonly forwards?: boolean;
 }
 
 /** A firewall backend. All calls are synchronous; only `install` and `list` may take longer than a millisecond. */

@@ -1,6 +1,6 @@
 import { formatAddress } from '@postern/protocol';
 import { grantKey, grantKeyEnd, isSingle } from './elements.ts';
-import type { Endpoint, Opening, Protection } from './port.ts';
+import type { Endpoint, Opening, Protection, Target } from './port.ts';
 import { choosePlace, type Interval } from './prefix-place.ts';
 import { PROTECTED, SETS, TABLE } from './table.ts';
 
@@ -10,6 +10,10 @@ function endpointText({ protocol, port }: Endpoint): string {
 
 function timeoutText(milliseconds: number | undefined): string {
   return milliseconds === undefined ? '' : ` timeout ${Math.max(1, Math.ceil(milliseconds))}ms`;
+}
+
+function maskedText({ address, port }: Target, { protocol }: Endpoint): string {
+  return `${formatAddress(address)} . ${endpointText({ protocol, port })}`;
 }
 
 /**
@@ -27,18 +31,29 @@ export function restoreText(openings: readonly Opening[], protections: readonly 
 
   const places = { 4: SETS[4].net.map((): Interval[] => []), 6: SETS[6].net.map((): Interval[] => []) };
   const guards = new Map<string, { set: string; key: string; remaining: number }>();
-  for (const { source, endpoint, id, slot, remaining } of openings) {
-    const { open, net, armed, once } = SETS[source.family];
+  const leads = new Map<string, { set: string; key: string; remaining: number; lead: string }>();
+  const masked = new Map<string, { set: string; key: string; remaining: number }>();
+  for (const { source, endpoint, id, slot, remaining, target } of openings) {
+    const { open, net, armed, once, to, toNet, toOnce, masked: mask } = SETS[source.family];
     const single = isSingle(source);
     const key = `${formatAddress(source.address)}${single ? '' : `/${source.prefix}`} . ${endpointText(endpoint)}`;
     const rest = timeoutText(remaining) + (id !== undefined && /^[0-9a-f]{16}$/.test(id) ? ` comment "${id}"` : '');
+    const lead = target === undefined ? '' : ` : ${formatAddress(target.address)} . ${target.port}`;
+    if (target?.masquerade === true) {
+      const seen = maskedText(target, endpoint);
+      const least = Math.max(remaining, masked.get(seen)?.remaining ?? 0);
+      masked.set(seen, { set: mask, key: seen, remaining: least });
+    }
     const place = slot === undefined ? undefined : once[slot];
     if (place !== undefined) {
       put(place, key + rest);
       const guard = guards.get(key);
-      guards.set(key, { set: armed, key, remaining: Math.max(remaining + 1000, guard?.remaining ?? 0) });
+      const lasting = Math.max(remaining + 1000, guard?.remaining ?? 0);
+      guards.set(key, { set: armed, key, remaining: lasting });
+      if (lead !== '') leads.set(key, { set: toOnce, key, lead, remaining: lasting });
     } else if (single) {
       put(open, key + rest);
+      if (lead !== '') put(to, key + timeoutText(remaining) + lead);
     } else {
       const interval = { key: grantKey(source, endpoint), keyEnd: grantKeyEnd(source, endpoint) };
       const chosen = choosePlace(places[source.family], interval);
@@ -46,8 +61,12 @@ export function restoreText(openings: readonly Opening[], protections: readonly 
       if (chosen === undefined || set === undefined) continue;
       places[source.family][chosen.index]?.push(interval);
       put(set, key + rest);
+      const map = toNet[chosen.index];
+      if (lead !== '' && map !== undefined) put(map, key + timeoutText(remaining) + lead);
     }
   }
-  for (const { set, key, remaining } of guards.values()) put(set, key + timeoutText(remaining));
+  for (const { set, key, remaining } of [...guards.values(), ...masked.values()])
+    put(set, key + timeoutText(remaining));
+  for (const { set, key, lead, remaining } of leads.values()) put(set, key + timeoutText(remaining) + lead);
   return [...sets].map(([set, elements]) => `add element inet ${TABLE} ${set} { ${elements.join(', ')} }\n`).join('');
 }

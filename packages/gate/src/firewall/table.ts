@@ -2,6 +2,7 @@
  * The ruleset of `table inet postern` as nft text: pure. What each part is for and why it is so is told in
  * `docs/decisions/0003-nfnetlink-hot-path.md` and `0004-single-use-places.md`. Only what nft 1.0.6 and kernel 6.1 know is used.
  */
+import { forwardChains, forwardMaps, forwardNames, type ForwardNames } from './forward.ts';
 import { ALLOWED, DARK_GATE, DARK_SET, DARK_SILENCE, darkChains } from './dark.ts';
 import { ONCE_SLOTS, type Plan } from './port.ts';
 import { PREFIXES_PER_PLACE } from './prefix-place.ts';
@@ -22,7 +23,7 @@ export const PROTECTED = 'protected';
 export type Family = 4 | 6;
 
 /** Names of the sets of one family. */
-export interface SetNames {
+export interface SetNames extends ForwardNames {
   /** Sources that may start connections: `address . inet_proto . inet_service`. */
   readonly open: string;
   /** Prefixes that may: the same with intervals; two that overlap need different sets. */
@@ -50,6 +51,7 @@ function namesOf(family: Family): SetNames {
     once: numbered(ONCE_SLOTS, 2, 'once'),
     syns: `syns${family}`,
     flows: `flows${family}`,
+    ...forwardNames(family, NET_SETS),
   };
 }
 
@@ -63,6 +65,8 @@ interface Chain {
   readonly name: string;
   /** Hook and priority of a chain where packets enter. */
   readonly hook?: string;
+  /** Of a chain with a hook; `filter` when it is left out. */
+  readonly type?: 'nat';
   readonly rules: readonly string[];
 }
 
@@ -138,7 +142,7 @@ function silence(port: number): string[] {
   ];
 }
 
-function chains({ knockPort, dropKnocks }: Plan): Chain[] {
+function chains({ knockPort, dropKnocks, forwards = false }: Plan): Chain[] {
   return [
     ...chainsOf(4),
     ...chainsOf(6),
@@ -172,6 +176,7 @@ function chains({ knockPort, dropKnocks }: Plan): Chain[] {
       hook: 'prerouting priority -110',
       rules: [`meta l4proto . th dport @${PROTECTED} goto door`, DARK_GATE],
     },
+    ...(forwards ? forwardChains(SETS) : []),
   ];
 }
 
@@ -184,16 +189,18 @@ export function installText(plan: Plan): string {
     throw new RangeError(`knock port must be 1 to 65535, not ${plan.knockPort}`);
   }
   const all = chains(plan);
-  const declare = all.map(({ name, hook }) =>
-    hook === undefined ? `chain ${name} { }` : `chain ${name} { type filter hook ${hook}; policy accept; }`,
+  const declare = all.map(({ name, hook, type = 'filter' }) =>
+    hook === undefined ? `chain ${name} { }` : `chain ${name} { type ${type} hook ${hook}; policy accept; }`,
   );
+  const maps = (family: Family): string[] =>
+    plan.forwards === true ? forwardMaps(family, SETS[family], PREFIXES_PER_PLACE) : [];
   return [
     `table inet ${TABLE} {`,
     `  comment "${LAYOUT}"`,
     `  counter ${KNOCKS} { }`,
     `  set ${PROTECTED} { type inet_proto . inet_service; flags timeout; size 65535; }`,
     `  ${DARK_SET}`,
-    ...[...setsOf(4), ...setsOf(6), ...declare].map((line) => `  ${line}`),
+    ...[...setsOf(4), ...setsOf(6), ...maps(4), ...maps(6), ...declare].map((line) => `  ${line}`),
     '}',
     ...Object.values(ALLOWED).map((name) => `add chain inet ${TABLE} ${name}`),
     ...all.map(({ name }) => `flush chain inet ${TABLE} ${name}`),
