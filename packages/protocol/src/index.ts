@@ -15,6 +15,7 @@ export {
 export { halfSipHash24 } from './halfsiphash.ts';
 export * from './invite.ts';
 export * from './knock/classic-matcher.ts';
+export { type DoorSequence, type DoorStep, type Knock, type KnockProtocol, MOST_DOOR_STEPS } from './knock/door.ts';
 export * from './knock/keyed-matcher.ts';
 export * from './knock/keyed-ports.ts';
 export * from './layout.ts';
