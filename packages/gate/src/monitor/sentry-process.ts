@@ -113,9 +113,18 @@ const NODE_FLAGS = [
 export function startSentry(options: SentryOptions): SentryProcess {
   const user = lookUpUser(options.sentryUser);
   const entry = options.entry ?? join(dirname(import.meta.dirname), 'sentry', `main${extname(import.meta.filename)}`);
-  const libraries = ['koffi', '@postern/protocol'].map((name) => fileURLToPath(import.meta.resolve(name)));
+  const libraries = ['koffi', '@postern/protocol'].flatMap(fileOf);
   mustRead(user, [process.execPath, entry, ...libraries]);
   return new KeptSentry(options, user, entry);
+}
+
+/** Where a package begins; nowhere if it is bundled into the program, as in what `script/package` makes. */
+function fileOf(name: string): string[] {
+  try {
+    return [fileURLToPath(import.meta.resolve(name))];
+  } catch {
+    return [];
+  }
 }
 
 /** One process from its start to its end. */
