@@ -24,8 +24,13 @@ test('the page lists every key, and no other', () => {
 });
 
 test('the examples of the page are a configuration', () => {
-  const [gate = '', user = ''] = [...PAGE.matchAll(/```toml\n([^`]*)```/g)].map(([, text = '']) => text);
+  const [gate = '', forwarded = '', user = ''] = [...PAGE.matchAll(/```toml\n([^`]*)```/g)].map(
+    ([, text = '']) => text,
+  );
   using place = makePlace({ 'posternd.toml': gate, 'users.d/ada.toml': user });
   const { services, users } = loadConfiguration(place.path('posternd.toml'));
   assert.deepEqual([services.length, users[0]?.devices.length], [2, 1]);
+  using other = makePlace({ 'posternd.toml': forwarded });
+  const [web] = loadConfiguration(other.path('posternd.toml')).services;
+  assert.deepEqual(Object.keys(web?.forward ?? {}), ['4', '6']);
 });

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import process from 'node:process';
 import { test } from 'node:test';
-import { deviceIdOf, formatPrefix } from '@postern/protocol';
+import { deviceIdOf, formatPrefix, parseAddress } from '@postern/protocol';
 import { EXIT, PersonError } from '@postern/terminal';
 import { loadConfiguration, loadGate, loadUser } from './load.ts';
+import { ONCE_SECONDS } from '../firewall/port.ts';
 import { encodeKey } from './schema.ts';
 import { makePlace, makePublicKey } from './testing.ts';
 
@@ -25,6 +26,46 @@ function failure(files: Readonly<Record<string, string>>): PersonError {
   }
   return assert.fail(`was accepted: ${JSON.stringify(files)}`);
 }
+
+/** What stands under {@link SSH}; the expected message; what the hint must say. */
+const FORWARDS: readonly (readonly [string, string, RegExp])[] = [
+  [
+    'forward = "web.example.org"',
+    '3:1: services.ssh.forward: an address such as "10.0.3.7", "10.0.3.7:443" or "[fd00::7]:443" is expected, but "web.example.org" came',
+    /not looked up/,
+  ],
+  [
+    'forward = ["10.0.3.7", "10.0.3.7:"]',
+    '3:24: services.ssh.forward: an address such as "10.0.3.7", "10.0.3.7:443" or "[fd00::7]:443" is expected, but "10.0.3.7:" came',
+    /IPv4 and one for IPv6/,
+  ],
+  [
+    'forward = 443',
+    '3:1: services.ssh.forward: an address such as "10.0.3.7", "10.0.3.7:443" or "[fd00::7]:443" is expected, but 443 came',
+    /^$/,
+  ],
+  [
+    'forward = []',
+    '3:1: services.ssh.forward: an address such as "10.0.3.7", "10.0.3.7:443" or "[fd00::7]:443" is expected, but an empty list came',
+    /^$/,
+  ],
+  ['forward = ["10.0.3.7", "10.0.3.8"]', '3:24: services.ssh.forward: 10.0.3.8 is the second of IPv4', /each family/],
+  ['forward = "127.0.0.1:22"', '3:1: services.ssh.forward: 127.0.0.1:22 is this host itself', /needs no `forward`/],
+  ['forward = "[::1]"', '3:1: services.ssh.forward: [::1] is this host itself', /needs no `forward`/],
+  ['forward = "0.0.0.0"', '3:1: services.ssh.forward: 0.0.0.0 is no address of a host', /needs no `forward`/],
+  ['forward = "ff02::1"', '3:1: services.ssh.forward: ff02::1 is not the address of one host', /needs no `forward`/],
+  [
+    'forward = "[fe80::7]:22"',
+    '3:1: services.ssh.forward: [fe80::7]:22 is valid on one link only, and no link is named',
+    /needs no `forward`/,
+  ],
+  [
+    '[services.web]\nports = ["tcp/80", "tcp/443"]\nforward = "10.0.3.7:443"',
+    '5:1: services.web.forward: 10.0.3.7:443 has one port, but the service has several',
+    /leave the port out/,
+  ],
+  ['masquerade = true', '3:1: services.ssh.masquerade: the service is not forwarded', /forward = "10\.0\.3\.7"/],
+];
 
 /** posternd.toml, or [file of users.d, its text]; the expected message; what the hint must say. */
 const BAD: readonly (readonly [gate: string, user: string | undefined, message: string, hint?: RegExp])[] = [
@@ -58,14 +99,27 @@ const BAD: readonly (readonly [gate: string, user: string | undefined, message: 
   [
     '[services.ssh]\nport = ["tcp/22"]',
     undefined,
+    'posternd.toml:2:1: unknown key `services.ssh.port`',
+    /^did you mean `ports`\?$/,
+  ],
+  ['[services.ssh]\nprots = ["tcp/22"]', undefined, 'posternd.toml:2:1: unknown key `services.ssh.prots`', /`ports`/],
+  [
+    '[services.ssh]\nzzzzz = 1',
+    undefined,
     'posternd.toml:1:11: services.ssh: `ports` is missing',
     /ports = \["tcp\/22"\]/,
   ],
+  ...FORWARDS.map(([text, message, hint]) => [`${SSH}${text}`, undefined, `posternd.toml:${message}`, hint] as const),
   [
     '[services.ssh]\nports = ["tcp/22"]\nsingleuse = true',
     undefined,
     'posternd.toml:3:1: unknown key `services.ssh.singleuse`',
     /`single_use`/,
+  ],
+  [
+    `${SSH}single_use = true\nmax_seconds = ${String(ONCE_SECONDS + 1)}`,
+    undefined,
+    `posternd.toml:4:1: services.ssh.max_seconds: a whole number from 1 to ${String(ONCE_SECONDS)} is expected, but ${String(ONCE_SECONDS + 1)} came`,
   ],
   ['[services.ssh]\nseconds = 30', undefined, 'posternd.toml:1:11: services.ssh: `ports` is missing'],
   [
@@ -345,6 +399,36 @@ test('everything left out has its default', () => {
   );
   assert.match(it.name, /^[A-Za-z0-9][A-Za-z0-9._-]*$/);
   assert.match(it.sentryUser, /^(postern|nobody)$/);
+});
+
+test('a service lives behind the gate at one address of each family, at its own ports or at another', () => {
+  using place = makePlace({
+    'posternd.toml': `
+[services.web]
+ports = ["tcp/80", "tcp/443"]
+forward = "10.0.3.7"
+[services.ssh]
+ports = ["tcp/2222"]
+forward = ["[fd00::7]:22", "10.0.3.7:22"]
+masquerade = true
+[services.dns]
+ports = ["tcp/53", "udp/53"]
+forward = "fd00::7"
+`,
+  });
+  const at = (text: string): Uint8Array | undefined => parseAddress(text);
+  const { services } = loadConfiguration(place.path('posternd.toml'));
+  assert.deepEqual(
+    services.map(({ forward }) => forward),
+    [
+      { 4: { address: at('10.0.3.7'), port: undefined, masquerade: false } },
+      {
+        4: { address: at('10.0.3.7'), port: 22, masquerade: true },
+        6: { address: at('fd00::7'), port: 22, masquerade: true },
+      },
+      { 6: { address: at('fd00::7'), port: undefined, masquerade: false } },
+    ],
+  );
 });
 
 test('everything that can be said is read', () => {

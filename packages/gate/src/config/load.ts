@@ -11,6 +11,7 @@ import {
   type UnixMicros,
 } from '@postern/protocol';
 import { EXIT, nearest, PersonError } from '@postern/terminal';
+import { readForward } from './forward.ts';
 import type { Configuration, Device, Service, User } from './model.ts';
 import {
   decodeKey,
@@ -71,6 +72,7 @@ function readService(from: TomlFile, name: string, raw: ServiceTable): Service {
       [...path, 'ports', double],
       `services.${name}.ports: ${raw.ports[double] ?? ''} is listed twice`,
     );
+  const forward = readForward(from, path, raw, endpoints);
   return {
     name: name as ServiceName,
     endpoints,
@@ -80,6 +82,7 @@ function readService(from: TomlFile, name: string, raw: ServiceTable): Service {
     observedSource: raw.observed_source ?? false,
     prefix4: raw.prefix4 ?? 32,
     prefix6: raw.prefix6 ?? 128,
+    ...(forward === undefined ? {} : { forward }),
     protect: raw.protect ?? false,
   };
 }

@@ -1,9 +1,12 @@
 /** What the configuration says, after validation: plain data. The files' format is in `docs/reference/configuration.md`. */
 import type { DeviceId, Seconds, ServiceName, UnixMicros } from '@postern/protocol';
-import type { Endpoint, Source } from '../firewall/port.ts';
+import type { Endpoint, Source, Target } from '../firewall/port.ts';
 
 /** How knocks are seen: `packet` = AF_PACKET sockets in front of a closed port; `dgram` = an open UDP port, for containers. */
 export type Capture = 'packet' | 'dgram';
+
+/** Where a service lives that is not on this host; without a port each of its endpoints keeps its own. */
+export type Forward = Omit<Target, 'port'> & { readonly port: number | undefined };
 
 /** One protected service. */
 export interface Service {
@@ -20,6 +23,8 @@ export interface Service {
   /** The shortest prefixes that a request may state as its source; 32 and 128 (one address) by default. */
   readonly prefix4: number;
   readonly prefix6: number;
+  /** Where it lives, by family, when not on this host. Sources of a family that is missing cannot have it. */
+  readonly forward?: Readonly<Partial<Record<4 | 6, Forward>>> | undefined;
   /** Confirmed: protected from the start of the host on. Written by `posternd confirm`. */
   readonly protect: boolean;
 }

@@ -2,6 +2,7 @@
 import { importVerifier, parseAddress, parsePrefix } from '@postern/protocol';
 import { TomlDate } from 'smol-toml';
 import * as v from 'valibot';
+import { FORWARD_FORM } from './forward.ts';
 
 /** The knock port when none is set: fwknop's, so that nobody learns from the port alone which of the two is there. */
 export const DEFAULT_PORT = 62_201;
@@ -116,6 +117,8 @@ const service = {
   observed_source: v.optional(flag),
   prefix4: v.optional(whole(8, 32)),
   prefix6: v.optional(whole(16, 128)),
+  forward: v.optional(v.union([v.string(), v.array(v.string())], FORWARD_FORM)),
+  masquerade: v.optional(flag),
   protect: v.optional(flag),
 };
 
@@ -178,6 +181,8 @@ export interface ServiceTable {
   readonly observed_source?: boolean | undefined;
   readonly prefix4?: number | undefined;
   readonly prefix6?: number | undefined;
+  readonly forward?: string | readonly string[] | undefined;
+  readonly masquerade?: boolean | undefined;
   readonly protect?: boolean | undefined;
 }
 

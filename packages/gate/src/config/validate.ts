@@ -51,11 +51,28 @@ export function validate<Schema extends v.GenericSchema>(
     );
   }
   if (issue.type === 'strict_object' && issue.expected !== 'Object') {
+    const table = above.reduce<unknown>((value, step) => at(value, step), from.data);
+    const slip = Object.keys(table ?? {}).find(
+      (found) => !keysAt(above).includes(found) && nearest(found, [key]) === key,
+    );
+    if (slip !== undefined)
+      throw errorAt(
+        from,
+        [...above, slip],
+        `unknown key \`${showPath([...above, slip])}\``,
+        `did you mean \`${key}\`?`,
+      );
     const where = above.length === 0 ? '' : `${showPath(above)}: `;
     throw errorAt(from, above, `${where}\`${key}\` is missing`, missingHint(key));
   }
   const came = secret ? 'something else' : show(issue.input);
   throw errorAt(from, path, `${showPath(path)}: ${issue.message}, but ${came} came`);
+}
+
+function at(value: unknown, step: string | number): unknown {
+  return typeof value === 'object' && value !== null
+    ? (value as Readonly<Record<string | number, unknown>>)[step]
+    : undefined;
 }
 
 const EXAMPLES: Readonly<Record<string, string>> = {
