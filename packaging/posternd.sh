@@ -1,0 +1,2 @@
+#!/bin/sh
+exec @LIB@/node @LIB@/gate/posternd/main.js "$@"
