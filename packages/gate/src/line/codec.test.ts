@@ -11,7 +11,8 @@ import {
   type MonitorFrame,
   type SentryFrame,
 } from './codec.ts';
-import { FRAME } from './frame.ts';
+import { FRAME, KNOCK_COUNTERS, MOST_NUMBERS, MOST_SETS, MOST_STEPS, SET_NUMBERS, STEP_PROTOCOLS } from './frame.ts';
+import type { Piece, Step } from './knock-codec.ts';
 
 /** fast-check makes objects without a prototype by default; decoders do not. */
 const record = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> =>
@@ -31,11 +32,37 @@ const address = fc.oneof(
   bytes(15).map((v6) => ({ family: 6 as const, address: Uint8Array.of(0x20, ...v6) })),
 );
 
+const knocks = fc
+  .array(u32, { minLength: KNOCK_COUNTERS.length, maxLength: KNOCK_COUNTERS.length })
+  .map((list) => Uint32Array.from(list));
+const numbers = (size: { minLength: number; maxLength: number }): fc.Arbitrary<Uint16Array> =>
+  fc.uniqueArray(u16, size).map((list) => Uint16Array.from(list));
+
 const sentryFrame: fc.Arbitrary<SentryFrame> = fc.oneof(
   fc.constant({ type: 'ready' as const }),
-  fc
-    .array(u32, { maxLength: MOST_COUNTERS })
-    .map((list) => ({ type: 'report' as const, counters: Uint32Array.from(list) })),
+  record({
+    type: fc.constant('report' as const),
+    counters: fc.array(u32, { maxLength: MOST_COUNTERS }).map((list) => Uint32Array.from(list)),
+    knocks,
+  }),
+  record({ door: u16, sequence: u16, serial: u16, from: address, last: bytes(4) }).map(
+    ({ from: { family, address: source }, last, ...rest }) => {
+      const destination = source.slice();
+      destination.set(last, 12);
+      return { type: 'door' as const, ...rest, family, source, destination };
+    },
+  ),
+  record({
+    ordinal: u32,
+    slot: fc.maxSafeNat(),
+    numbers: numbers({ minLength: 1, maxLength: MOST_NUMBERS }),
+    from: address,
+  }).map(({ from, ...rest }) => ({
+    type: 'knocked' as const,
+    ...rest,
+    family: from.family,
+    source: from.address,
+  })),
   record({
     suite: fc.constantFrom(1 as const, 2 as const),
     gateKey: fc.constantFrom(0 as const, 1 as const),
@@ -45,11 +72,56 @@ const sentryFrame: fc.Arbitrary<SentryFrame> = fc.oneof(
     nonce: bytes(8),
     encHash: bytes(32),
     plaintext: bytes(183),
+    knockKey: maybeKey,
     from: address,
   }).map(({ from, ...rest }) => ({ type: 'request' as const, ...rest, ...from })),
 );
 
+const step: fc.Arbitrary<Step> = record({
+  protocol: fc.constantFrom(...STEP_PROTOCOLS),
+  port: fc.integer({ min: 1, max: 0xffff }),
+  flagsSet: fc.nat(0x3f),
+  flagsClear: fc.nat(0x3f),
+  gaps: fc.tuple(u32, u32),
+}).map(({ protocol, port, flagsSet, flagsClear, gaps }) => ({
+  protocol,
+  port: protocol.startsWith('icmp') ? 0 : port,
+  flagsSet: protocol === 'tcp' ? flagsSet : 0,
+  flagsClear: protocol === 'tcp' ? flagsClear & ~flagsSet : 0,
+  minGap: Math.min(...gaps),
+  maxGap: Math.max(...gaps),
+}));
+
+const piece: fc.Arbitrary<Piece> = record({
+  door: u16,
+  sequence: u16,
+  anyOrder: fc.boolean(),
+  misses: u16,
+  timeout: u32,
+  target: fc.option(bytes(16), { nil: undefined }),
+  steps: fc.array(step, { minLength: 1, maxLength: MOST_STEPS }),
+});
+
 const monitorFrame: fc.Arbitrary<MonitorFrame> = fc.oneof(
+  record({
+    type: fc.constant('doors' as const),
+    serial: u16,
+    pieces: fc.integer({ min: 1, max: 0xffff }),
+    piece,
+  }).chain((frame) => fc.nat(frame.pieces - 1).map((index) => ({ ...frame, index }))),
+  u16.map((serial) => ({ type: 'doors' as const, serial, index: 0, pieces: 0, piece: undefined })),
+  record({ type: fc.constant('drop' as const), ordinal: u32, slot: fc.maxSafeNat() }),
+  record({
+    type: fc.constant('sets' as const),
+    slot: fc.maxSafeNat(),
+    sets: fc.array(
+      record({
+        ordinal: u32,
+        numbers: numbers({ minLength: SET_NUMBERS, maxLength: SET_NUMBERS }).map((list) => list.sort()),
+      }),
+      { minLength: 1, maxLength: MOST_SETS },
+    ),
+  }),
   record({
     type: fc.constant('setup' as const),
     packet4: fc.boolean(),
@@ -57,6 +129,8 @@ const monitorFrame: fc.Arbitrary<MonitorFrame> = fc.oneof(
     udp4: fc.boolean(),
     udp6: fc.boolean(),
     receiveUdp: fc.boolean(),
+    knock4: fc.boolean(),
+    knock6: fc.boolean(),
     pqRequired: fc.boolean(),
     port: u16,
     x25519: bytes(32),
@@ -113,7 +187,12 @@ test('what decodes is exactly what an encoder makes of it', () => {
 
 test('a source of one family in the form of the other is no frame', () => {
   const request = { type: 'request', suite: 1, gateKey: 0, serial: 0, id: 1, port: 2 } as const;
-  const fields = { nonce: new Uint8Array(8), encHash: new Uint8Array(32), plaintext: new Uint8Array(183) };
+  const fields = {
+    nonce: new Uint8Array(8),
+    encHash: new Uint8Array(32),
+    plaintext: new Uint8Array(183),
+    knockKey: undefined,
+  };
   const mapped = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 1);
   const six = Uint8Array.of(0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1);
   const decodes = (family: 4 | 6, source: Uint8Array): boolean =>
@@ -126,7 +205,7 @@ test('a source of one family in the form of the other is no frame', () => {
 
 test('decoders are total on arbitrary bytes', () => {
   fc.assert(
-    fc.property(fc.oneof(bytes(FRAME), fc.uint8Array({ maxLength: 2 * FRAME })), fc.nat(4), (frame, type) => {
+    fc.property(fc.oneof(bytes(FRAME), fc.uint8Array({ maxLength: 2 * FRAME })), fc.nat(6), (frame, type) => {
       frame[0] = type;
       const sentry = decodeSentryFrame(frame);
       const monitor = decodeMonitorFrame(frame);
@@ -145,4 +224,17 @@ test('decoded fields do not change with the buffer they came from', () => {
 
 test('every refusal has a place in a report', () => {
   assert.ok(REFUSALS.length <= MOST_COUNTERS);
+});
+
+test('a frame of numbers that repeat, and sets that do not ascend, are no frames', () => {
+  const source = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 1);
+  const knocked = { type: 'knocked', family: 4, ordinal: 1, slot: 2, source } as const;
+  const decodes = (...list: number[]): boolean =>
+    decodeSentryFrame(encodeSentryFrame({ ...knocked, numbers: Uint16Array.from(list) })) !== undefined;
+  assert.deepEqual([decodes(5, 4), decodes(5, 5), decodes()], [true, false, false]);
+  const ascending = Uint16Array.from({ length: SET_NUMBERS }, (_, index) => 1024 + index);
+  const set = (list: Uint16Array): boolean =>
+    decodeMonitorFrame(encodeMonitorFrame({ type: 'sets', slot: 1, sets: [{ ordinal: 0, numbers: list }] })) !==
+    undefined;
+  assert.deepEqual([set(ascending), set(ascending.toReversed())], [true, false]);
 });

@@ -1,8 +1,9 @@
 /**
- * Encodes and decodes the frames of `frame.ts`. Decoders are total: any 256 bytes give a frame or undefined, and only what an
+ * Encodes and decodes the frames of `frame.ts`. Decoders are total: any 512 bytes give a frame or undefined, and only what an
  * encoder here makes is a frame (reserved bytes are zero, numbers are in range). Decoded fields are copies.
  */
 import {
+  readU16,
   readU64,
   RECEIPT_STATUSES,
   type ReceiptStatus,
@@ -11,10 +12,25 @@ import {
   writeU64,
 } from '@postern/protocol';
 import {
+  decodeDoors,
+  decodeDrop,
+  decodeSets,
+  encodeDoors,
+  encodeDrop,
+  encodeSets,
+  type DoorsFrame,
+  type DropFrame,
+  type SetsFrame,
+} from './knock-codec.ts';
+import {
+  DOOR_FRAME,
   FRAME,
   FROM_MONITOR,
   FROM_SENTRY,
   KEYS_FRAME,
+  KNOCK_COUNTERS,
+  KNOCKED_FRAME,
+  MOST_NUMBERS,
   READY_FRAME,
   REPORT_FRAME,
   REQUEST_FRAME,
@@ -22,6 +38,7 @@ import {
   SETUP_FRAME,
   VERDICT_FRAME,
 } from './frame.ts';
+import { isMapped, put, zero } from './field.ts';
 
 /** The most counters that fit a report. */
 export const MOST_COUNTERS: number = Math.floor((FRAME - REPORT_FRAME.counters) / 4);
@@ -53,16 +70,49 @@ export interface RequestFrame {
   readonly encHash: Uint8Array;
   /** Statement and signature, 183 bytes. */
   readonly plaintext: Uint8Array;
+  /** Of an enrol request: the key of the new device's keyed knocks, 32 bytes. */
+  readonly knockKey: Uint8Array | undefined;
 }
 
-/** Refusals since the sentry's start, by index in REFUSALS; u32 that wrap. */
+/** Counters since the sentry's start; u32 that wrap. */
 export interface ReportFrame {
   readonly type: 'report';
+  /** Refusals by index in REFUSALS. */
   readonly counters: Uint32Array;
+  /** Port knocks by index in KNOCK_COUNTERS. */
+  readonly knocks: Uint32Array;
+}
+
+/** A source finished a sequence of a door. */
+export interface DoorFrame {
+  readonly type: 'door';
+  readonly family: 4 | 6;
+  /** Index of the door in the table of this serial. */
+  readonly door: number;
+  /** Which of the door's sequences it was. */
+  readonly sequence: number;
+  /** Serial of the table: {@link DoorsFrame.serial}. */
+  readonly serial: number;
+  /** 16 bytes, IPv4 as ::ffff:a.b.c.d. */
+  readonly source: Uint8Array;
+  /** The address that was knocked at, of the same family. */
+  readonly destination: Uint8Array;
+}
+
+/** A source's last distinct numbers hold enough of the keyed set of an ordinal. */
+export interface KnockedFrame {
+  readonly type: 'knocked';
+  readonly family: 4 | 6;
+  readonly ordinal: number;
+  readonly slot: number;
+  /** 16 bytes, IPv4 as ::ffff:a.b.c.d. */
+  readonly source: Uint8Array;
+  /** 1 to 150 distinct numbers, the oldest first. */
+  readonly numbers: Uint16Array;
 }
 
 /** What the sentry may send. */
-export type SentryFrame = ReadyFrame | RequestFrame | ReportFrame;
+export type SentryFrame = ReadyFrame | RequestFrame | ReportFrame | DoorFrame | KnockedFrame;
 
 /** Which descriptors the sentry has, and the gate's private keys. */
 export interface SetupFrame {
@@ -73,6 +123,9 @@ export interface SetupFrame {
   readonly udp6: boolean;
   /** Knocks are read from the udp sockets ("dgram" capture). */
   readonly receiveUdp: boolean;
+  /** Port knocks are read from packet sockets of their own. */
+  readonly knock4: boolean;
+  readonly knock6: boolean;
   /** Suite 1 is refused. */
   readonly pqRequired: boolean;
   /** Knock port. */
@@ -113,16 +166,21 @@ export interface VerdictFrame {
 }
 
 /** What the monitor may send. */
-export type MonitorFrame = SetupFrame | KeysFrame | VerdictFrame;
+export type MonitorFrame = SetupFrame | KeysFrame | VerdictFrame | DoorsFrame | SetsFrame | DropFrame;
+
+export type { DoorsFrame, DropFrame, KeyedNumbers, Piece, SetsFrame, Step } from './knock-codec.ts';
 
 const PLAINTEXT_SIZE = REQUEST_FRAME.zero - REQUEST_FRAME.plaintext;
 const SETUP_END = SETUP_FRAME.xwing + 32;
 const KEYS_END = KEYS_FRAME.next + 32;
 const VERDICT_END = VERDICT_FRAME.nextKey + 32;
-const ALL_SETUP_FLAGS = Object.values(SETUP_FLAG).reduce((all, bit) => all | bit, 0);
+const SETUP_FLAGS = [
+  ...(['packet4', 'packet6', 'udp4', 'udp6'] as const),
+  ...(['receiveUdp', 'knock4', 'knock6', 'pqRequired'] as const),
+];
 
 /**
- * Writes a sentry's frame into `into` (256 bytes, overwritten wholly) and returns it.
+ * Writes a sentry's frame into `into` (512 bytes, overwritten wholly) and returns it.
  * @throws RangeError when a field has the wrong size.
  */
 export function encodeSentryFrame(frame: SentryFrame, into: Uint8Array = new Uint8Array(FRAME)): Uint8Array {
@@ -133,7 +191,11 @@ export function encodeSentryFrame(frame: SentryFrame, into: Uint8Array = new Uin
       return into;
     case 'report':
       if (frame.counters.length > MOST_COUNTERS) throw new RangeError(`at most ${MOST_COUNTERS} counters fit a report`);
+      if (frame.knocks.length !== KNOCK_COUNTERS.length) throw new RangeError('a report has all counters of knocks');
       into[REPORT_FRAME.type] = FROM_SENTRY.report;
+      frame.knocks.forEach((counter, index) => {
+        view.setUint32(REPORT_FRAME.knocks + 4 * index, counter);
+      });
       view.setUint32(REPORT_FRAME.count, frame.counters.length);
       frame.counters.forEach((counter, index) => {
         view.setUint32(REPORT_FRAME.counters + 4 * index, counter);
@@ -151,6 +213,28 @@ export function encodeSentryFrame(frame: SentryFrame, into: Uint8Array = new Uin
       put(into, REQUEST_FRAME.nonce, frame.nonce, 8);
       put(into, REQUEST_FRAME.encHash, frame.encHash, 32);
       put(into, REQUEST_FRAME.plaintext, frame.plaintext, PLAINTEXT_SIZE);
+      putOptional(into, REQUEST_FRAME.knockKey, frame.knockKey);
+      return into;
+    case 'door':
+      into[DOOR_FRAME.type] = FROM_SENTRY.door;
+      into[DOOR_FRAME.family] = frame.family;
+      view.setUint16(DOOR_FRAME.door, frame.door);
+      view.setUint16(DOOR_FRAME.sequence, frame.sequence);
+      view.setUint16(DOOR_FRAME.serial, frame.serial);
+      put(into, DOOR_FRAME.source, frame.source, 16);
+      put(into, DOOR_FRAME.destination, frame.destination, 16);
+      return into;
+    case 'knocked':
+      if (frame.numbers.length > MOST_NUMBERS) throw new RangeError(`at most ${MOST_NUMBERS} numbers fit a frame`);
+      into[KNOCKED_FRAME.type] = FROM_SENTRY.knocked;
+      into[KNOCKED_FRAME.family] = frame.family;
+      view.setUint16(KNOCKED_FRAME.count, frame.numbers.length);
+      view.setUint32(KNOCKED_FRAME.ordinal, frame.ordinal);
+      put(into, KNOCKED_FRAME.source, frame.source, 16);
+      writeU64(into, KNOCKED_FRAME.slot, frame.slot);
+      frame.numbers.forEach((number, index) => {
+        view.setUint16(KNOCKED_FRAME.numbers + 2 * index, number);
+      });
       return into;
   }
 }
@@ -168,7 +252,8 @@ export function decodeSentryFrame(frame: Uint8Array): SentryFrame | undefined {
       if (!zero(frame, REPORT_FRAME.counters + 4 * count, FRAME)) return undefined;
       const counters = new Uint32Array(count);
       for (let index = 0; index < count; index++) counters[index] = view.getUint32(REPORT_FRAME.counters + 4 * index);
-      return { type: 'report', counters };
+      const knocks = Uint32Array.from(KNOCK_COUNTERS, (_, index) => view.getUint32(REPORT_FRAME.knocks + 4 * index));
+      return { type: 'report', counters, knocks };
     }
     case FROM_SENTRY.request: {
       const suite = frame[REQUEST_FRAME.suite];
@@ -180,6 +265,7 @@ export function decodeSentryFrame(frame: Uint8Array): SentryFrame | undefined {
       if (isMapped(frame, REQUEST_FRAME.address) !== (family === 4)) return undefined;
       if (!zero(frame, REQUEST_FRAME.serial + 1, REQUEST_FRAME.nonce) || frame[REQUEST_FRAME.zero] !== 0)
         return undefined;
+      if (!zero(frame, REQUEST_FRAME.knockKey + 32, FRAME)) return undefined;
       return {
         type: 'request',
         suite,
@@ -192,7 +278,35 @@ export function decodeSentryFrame(frame: Uint8Array): SentryFrame | undefined {
         nonce: frame.slice(REQUEST_FRAME.nonce, REQUEST_FRAME.nonce + 8),
         encHash: frame.slice(REQUEST_FRAME.encHash, REQUEST_FRAME.encHash + 32),
         plaintext: frame.slice(REQUEST_FRAME.plaintext, REQUEST_FRAME.zero),
+        knockKey: optional(frame, REQUEST_FRAME.knockKey),
       };
+    }
+    case FROM_SENTRY.door: {
+      const family = familyAt(frame, DOOR_FRAME.family, DOOR_FRAME.source);
+      if (family === undefined || isMapped(frame, DOOR_FRAME.destination) !== (family === 4)) return undefined;
+      if (!zero(frame, DOOR_FRAME.end, FRAME)) return undefined;
+      return {
+        type: 'door',
+        family,
+        door: view.getUint16(DOOR_FRAME.door),
+        sequence: view.getUint16(DOOR_FRAME.sequence),
+        serial: view.getUint16(DOOR_FRAME.serial),
+        source: frame.slice(DOOR_FRAME.source, DOOR_FRAME.source + 16),
+        destination: frame.slice(DOOR_FRAME.destination, DOOR_FRAME.destination + 16),
+      };
+    }
+    case FROM_SENTRY.knocked: {
+      const family = familyAt(frame, KNOCKED_FRAME.family, KNOCKED_FRAME.source);
+      const count = view.getUint16(KNOCKED_FRAME.count);
+      const slot = readU64(frame, KNOCKED_FRAME.slot);
+      if (family === undefined || slot === undefined || count === 0 || count > MOST_NUMBERS) return undefined;
+      if (!zero(frame, KNOCKED_FRAME.numbers + 2 * count, FRAME)) return undefined;
+      const numbers = Uint16Array.from({ length: count }, (_, index) =>
+        readU16(frame, KNOCKED_FRAME.numbers + 2 * index),
+      );
+      if (new Set(numbers).size !== count) return undefined;
+      const source = frame.slice(KNOCKED_FRAME.source, KNOCKED_FRAME.source + 16);
+      return { type: 'knocked', family, ordinal: view.getUint32(KNOCKED_FRAME.ordinal), slot, source, numbers };
     }
     default:
       return undefined;
@@ -200,7 +314,7 @@ export function decodeSentryFrame(frame: Uint8Array): SentryFrame | undefined {
 }
 
 /**
- * Writes a monitor's frame into `into` (256 bytes, overwritten wholly) and returns it.
+ * Writes a monitor's frame into `into` (512 bytes, overwritten wholly) and returns it.
  * @throws RangeError when a field has the wrong size, or a next key is all zero.
  */
 export function encodeMonitorFrame(frame: MonitorFrame, into: Uint8Array = new Uint8Array(FRAME)): Uint8Array {
@@ -208,7 +322,7 @@ export function encodeMonitorFrame(frame: MonitorFrame, into: Uint8Array = new U
   switch (frame.type) {
     case 'setup':
       into[SETUP_FRAME.type] = FROM_MONITOR.setup;
-      for (const name of ['packet4', 'packet6', 'udp4', 'udp6', 'receiveUdp', 'pqRequired'] as const) {
+      for (const name of SETUP_FLAGS) {
         if (frame[name]) into[SETUP_FRAME.flags] = (into[SETUP_FRAME.flags] ?? 0) | SETUP_FLAG[name];
       }
       view.setUint16(SETUP_FRAME.port, frame.port);
@@ -232,6 +346,15 @@ export function encodeMonitorFrame(frame: MonitorFrame, into: Uint8Array = new U
       put(into, VERDICT_FRAME.stateId, frame.stateId, 8);
       putOptional(into, VERDICT_FRAME.nextKey, frame.nextKey);
       return into;
+    case 'doors':
+      encodeDoors(frame, into, view);
+      return into;
+    case 'sets':
+      encodeSets(frame, into, view);
+      return into;
+    case 'drop':
+      encodeDrop(frame, into, view);
+      return into;
   }
 }
 
@@ -242,7 +365,7 @@ export function decodeMonitorFrame(frame: Uint8Array): MonitorFrame | undefined 
   switch (frame[0]) {
     case FROM_MONITOR.setup: {
       const flags = frame[SETUP_FRAME.flags] ?? 0;
-      if ((flags & ~ALL_SETUP_FLAGS) !== 0 || !zero(frame, SETUP_END, FRAME)) return undefined;
+      if (!zero(frame, SETUP_END, FRAME)) return undefined;
       return {
         type: 'setup',
         packet4: (flags & SETUP_FLAG.packet4) !== 0,
@@ -250,6 +373,8 @@ export function decodeMonitorFrame(frame: Uint8Array): MonitorFrame | undefined 
         udp4: (flags & SETUP_FLAG.udp4) !== 0,
         udp6: (flags & SETUP_FLAG.udp6) !== 0,
         receiveUdp: (flags & SETUP_FLAG.receiveUdp) !== 0,
+        knock4: (flags & SETUP_FLAG.knock4) !== 0,
+        knock6: (flags & SETUP_FLAG.knock6) !== 0,
         pqRequired: (flags & SETUP_FLAG.pqRequired) !== 0,
         port: view.getUint16(SETUP_FRAME.port),
         x25519: frame.slice(SETUP_FRAME.x25519, SETUP_FRAME.x25519 + 32),
@@ -285,6 +410,12 @@ export function decodeMonitorFrame(frame: Uint8Array): MonitorFrame | undefined 
         nextKey: optional(frame, VERDICT_FRAME.nextKey),
       };
     }
+    case FROM_MONITOR.doors:
+      return decodeDoors(frame, view);
+    case FROM_MONITOR.sets:
+      return decodeSets(frame, view);
+    case FROM_MONITOR.drop:
+      return decodeDrop(frame, view);
     default:
       return undefined;
   }
@@ -300,11 +431,6 @@ function start(into: Uint8Array): DataView {
   return viewOf(into);
 }
 
-function put(into: Uint8Array, offset: number, bytes: Uint8Array, size: number): void {
-  if (bytes.length !== size) throw new RangeError(`a field at ${offset} has ${size} bytes, not ${bytes.length}`);
-  into.set(bytes, offset);
-}
-
 /** All zero means "none" on the line, so a key of zeros must never be sent: it would be taken for none. */
 function putOptional(into: Uint8Array, offset: number, key: Uint8Array | undefined): void {
   if (key === undefined) return;
@@ -316,11 +442,8 @@ function optional(frame: Uint8Array, offset: number): Uint8Array | undefined {
   return zero(frame, offset, offset + 32) ? undefined : frame.slice(offset, offset + 32);
 }
 
-function zero(bytes: Uint8Array, from: number, to: number): boolean {
-  for (let index = from; index < to; index++) if (bytes[index] !== 0) return false;
-  return true;
-}
-
-function isMapped(bytes: Uint8Array, offset: number): boolean {
-  return zero(bytes, offset, offset + 10) && bytes[offset + 10] === 0xff && bytes[offset + 11] === 0xff;
+function familyAt(frame: Uint8Array, at: number, source: number): 4 | 6 | undefined {
+  const family = frame[at];
+  if (family !== 4 && family !== 6) return undefined;
+  return isMapped(frame, source) === (family === 4) ? family : undefined;
 }

@@ -4,22 +4,22 @@
  */
 
 /** Size of every frame, both ways, in bytes. */
-export const FRAME = 256;
+export const FRAME = 512;
 
 /** First byte of a frame from the sentry. */
-export const FROM_SENTRY = { ready: 1, request: 2, report: 3 } as const;
+export const FROM_SENTRY = { ready: 1, request: 2, report: 3, door: 4, knocked: 5 } as const;
 
 /** First byte of a frame from the monitor. */
-export const FROM_MONITOR = { setup: 1, keys: 2, verdict: 3 } as const;
+export const FROM_MONITOR = { setup: 1, keys: 2, verdict: 3, doors: 4, sets: 5, drop: 6 } as const;
 
 /** Descriptors of the sentry process, fixed at its start. 0 is /dev/null; 1 and 2 are the log. */
-export const SENTRY_FD = { line: 3, packet4: 4, packet6: 5, udp4: 6, udp6: 7 } as const;
+export const SENTRY_FD = { line: 3, packet4: 4, packet6: 5, udp4: 6, udp6: 7, knock4: 8, knock6: 9 } as const;
 
 /**
  * `request` (sentry to monitor), offsets: one unsealed, not yet verified request.
  * 0 type · 1 suite · 2 gate key that it used (0 current, 1 next) · 3 family of the observed source (4, 6) · 4 id u32, echoed in the
  * verdict · 8 observed source address 16 (IPv4 mapped) · 24 source port u16 · 26 serial of the gate keys · 27 zero 5 · 32 nonce 8 · 40 SHA-256(enc) 32 ·
- * 72 plaintext 0..183 · 255 zero 1.
+ * 72 plaintext 0..183 · 255 zero 1 · 256 key of the new device's keyed knocks 32 (zero but for an enrol request) · 288 zero.
  */
 export const REQUEST_FRAME = {
   type: 0,
@@ -34,23 +34,64 @@ export const REQUEST_FRAME = {
   encHash: 40,
   plaintext: 72,
   zero: 255,
+  knockKey: 256,
 } as const;
 
-/** `report` (sentry to monitor): 0 type · 1 zero 3 · 4 number of counters u32 · 8 counters u32 each since start, by index in REFUSALS. */
-export const REPORT_FRAME = { type: 0, count: 4, counters: 8 } as const;
+/** What the sentry counts of port knocks: knocks that it saw, packets that were none, events that it sent or that the line was too full for. */
+export const KNOCK_COUNTERS = ['knocks', 'strange', 'doors', 'keyed', 'busy'] as const;
+
+/**
+ * `report` (sentry to monitor): 0 type · 1 zero 3 · 4 number of refusal counters u32 · 8 counters of port knocks u32 each, by index in KNOCK_COUNTERS ·
+ * 28 refusals u32 each, by index in REFUSALS; all since the sentry's start.
+ */
+export const REPORT_FRAME = { type: 0, count: 4, knocks: 8, counters: 28 } as const;
+
+/**
+ * `door` (sentry to monitor): a source finished a sequence of a door. 0 type · 1 family of the source (4, 6) · 2 door u16 · 4 sequence of the door u16 ·
+ * 6 serial of the doors u16 · 8 source 16 (IPv4 mapped) · 24 destination 16 (of the same family) · 40 zero.
+ */
+export const DOOR_FRAME = {
+  type: 0,
+  family: 1,
+  door: 2,
+  sequence: 4,
+  serial: 6,
+  source: 8,
+  destination: 24,
+  end: 40,
+} as const;
+
+/** The most numbers that a `knocked` frame carries: more than any ring holds. */
+export const MOST_NUMBERS = 150;
+
+/**
+ * `knocked` (sentry to monitor): a source's last distinct numbers hold enough of a set. 0 type · 1 family · 2 number of numbers u16 · 4 ordinal u32 ·
+ * 8 source 16 (IPv4 mapped) · 24 slot u64 · 32 numbers u16 each, distinct · zero.
+ */
+export const KNOCKED_FRAME = { type: 0, family: 1, count: 2, ordinal: 4, source: 8, slot: 24, numbers: 32 } as const;
 
 /** `ready` (sentry to monitor): 0 type · rest zero. Sent once, after the sandbox is on and the setup was read. */
 export const READY_FRAME = { type: 0 } as const;
 
 /**
  * `setup` (monitor to sentry), once, first: 0 type · 1 flags (bit 0 packet sockets present for IPv4, bit 1 for IPv6, bit 2 udp4
- * present, bit 3 udp6 present, bit 4 receive on the udp sockets ("dgram" capture), bit 5 suite 2 required) · 2 knock port u16 ·
+ * present, bit 3 udp6 present, bit 4 receive on the udp sockets ("dgram" capture), bit 5 suite 2 required, bits 6 and 7 sockets for port
+ * knocks over IPv4 and IPv6 present) · 2 knock port u16 ·
  * 4 X25519 private key 32 · 36 X-Wing seed 32 · 68 zero.
  */
 export const SETUP_FRAME = { type: 0, flags: 1, port: 2, x25519: 4, xwing: 36 } as const;
 
 /** Bits of the setup frame's flags. */
-export const SETUP_FLAG = { packet4: 1, packet6: 2, udp4: 4, udp6: 8, receiveUdp: 16, pqRequired: 32 } as const;
+export const SETUP_FLAG = {
+  packet4: 1,
+  packet6: 2,
+  udp4: 4,
+  udp6: 8,
+  receiveUdp: 16,
+  pqRequired: 32,
+  knock4: 64,
+  knock6: 128,
+} as const;
 
 /** `keys` (monitor to sentry), after setup and at every rotation: 0 type · 1 number of gate keys (1, 2) · 2 their serial u8 · 4 current 32 · 36 next 32 or zero. */
 export const KEYS_FRAME = { type: 0, count: 1, serial: 2, current: 4, next: 36 } as const;
@@ -60,3 +101,53 @@ export const KEYS_FRAME = { type: 0, count: 1, serial: 2, current: 4, next: 36 }
  * µs, 0 if none) · 16 gate's time u64 · 24 era u32 · 28 state id 8 · 36 next gate key 32 (zero if none). A refused request draws none.
  */
 export const VERDICT_FRAME = { type: 0, status: 1, id: 4, end: 8, now: 16, era: 24, stateId: 28, nextKey: 36 } as const;
+
+/** The most steps of a sequence: as many as fit one frame. */
+export const MOST_STEPS = 32;
+
+/** Protocol of a step on the line. */
+export const STEP_PROTOCOLS = ['tcp', 'udp', 'icmp', 'icmpv6'] as const;
+
+/**
+ * `doors` (monitor to sentry): one piece of the table of doors. The sentry takes a table into use when its last piece came; the pieces of one come in
+ * order, without those of another in between. 0 type · 1 flags (bit 0 any order, bit 1 there is a target) · 2 serial u16 · 4 index of the piece u16 ·
+ * 6 number of pieces u16; a table of none is one frame without the rest: · 8 door u16 · 10 sequence of the door u16 · 12 other ports that it forgives
+ * u16 · 14 number of steps u8 · 15 zero 1 · 16 time from the first to the last step u32, ms · 20 target 16 (IPv4 mapped) · 36 zero 4 · 40 steps of 14
+ * bytes: protocol u8 by index in STEP_PROTOCOLS · flags that must be set u8 · flags that must not u8 · zero 1 · port u16 · shortest time since the
+ * step before u32, ms · longest u32, ms · zero.
+ */
+export const DOORS_FRAME = {
+  type: 0,
+  flags: 1,
+  serial: 2,
+  piece: 4,
+  pieces: 6,
+  door: 8,
+  sequence: 10,
+  misses: 12,
+  count: 14,
+  timeout: 16,
+  target: 20,
+  steps: 40,
+} as const;
+
+/** Bits of a `doors` frame's flags. */
+export const DOORS_FLAG = { anyOrder: 1, target: 2 } as const;
+
+/** Offsets within a step of a `doors` frame, and its size. */
+export const STEP = { protocol: 0, set: 1, clear: 2, port: 4, minGap: 6, maxGap: 10, size: 14 } as const;
+
+/** Numbers of a keyed set. */
+export const SET_NUMBERS = 20;
+
+/** The most sets that one frame carries. */
+export const MOST_SETS = 11;
+
+/**
+ * `sets` (monitor to sentry): sets of one slot. 0 type · 1 number of sets u8 · 2 zero 6 · 8 slot u64 · 16 sets of 44 bytes: ordinal u32, the same for
+ * a device and service in every slot, and never another's · 20 numbers u16 each, ascending · zero.
+ */
+export const SETS_FRAME = { type: 0, count: 1, slot: 8, sets: 16, setSize: 44 } as const;
+
+/** `drop` (monitor to sentry): the sets of an ordinal up to a slot are used or void. 0 type · 1 zero 3 · 4 ordinal u32 · 8 last slot u64 · 16 zero. */
+export const DROP_FRAME = { type: 0, ordinal: 4, slot: 8, end: 16 } as const;

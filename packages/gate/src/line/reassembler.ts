@@ -1,7 +1,7 @@
 import { FRAME } from './frame.ts';
 
 /**
- * Cuts a stream into frames of 256 bytes, whatever pieces it comes in. Holds at most one unfinished frame. The frame given to
+ * Cuts a stream into frames of 512 bytes, whatever pieces it comes in. Holds at most one unfinished frame. The frame given to
  * `onFrame` is valid only during that call.
  */
 export class Reassembler {

@@ -111,7 +111,7 @@ export function rehearse(): void {
     if (!unsealed.ok) throw new Error(`the rehearsal could not unseal: ${unsealed.reason}`);
     const { nonce, encHash, plaintext } = unsealed.value;
     const frame = { type: 'request', suite: 1, gateKey: 0, serial: 0, family: 4, id: i, address, port: 1 } as const;
-    const judged = handler.handle({ ...frame, nonce, encHash, plaintext });
+    const judged = handler.handle({ ...frame, nonce, encHash, plaintext, knockKey: undefined });
     if (!judged.ok || judged.value.status !== 'ok') throw new Error('the rehearsal was refused');
   }
 }

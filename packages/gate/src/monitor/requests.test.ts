@@ -164,7 +164,7 @@ class Bench implements Disposable {
     const { packet } = sealRequest({ gate, keys, statement, signer, random });
     const unsealed = unsealRequest(packet, keys.mask, this.statics);
     assert.ok(unsealed.ok);
-    const { suite, nonce, encHash, plaintext } = unsealed.value;
+    const { suite, nonce, encHash, plaintext, knockKey } = unsealed.value;
     return {
       type: 'request',
       suite,
@@ -177,6 +177,7 @@ class Bench implements Disposable {
       nonce,
       encHash,
       plaintext,
+      knockKey,
     };
   }
 

@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { dirname, extname, join } from 'node:path';
 import { performance } from 'node:perf_hooks';
@@ -10,14 +11,20 @@ import type { Capture } from '../config/model.ts';
 import {
   decodeSentryFrame,
   encodeMonitorFrame,
+  type DoorFrame,
+  type DoorsFrame,
+  type DropFrame,
+  type KnockedFrame,
   type MonitorFrame,
   type RequestFrame,
+  type SetsFrame,
   type VerdictFrame,
 } from '../line/codec.ts';
-import { FRAME } from '../line/frame.ts';
+import { FRAME, KNOCK_COUNTERS } from '../line/frame.ts';
 import { Reassembler } from '../line/reassembler.ts';
 import * as libc from '../system/libc.ts';
 import { BackOff } from './back-off.ts';
+import { KnockSockets, type KnockPlan } from './knock-sockets.ts';
 import { SentryOutput } from './sentry-output.ts';
 import { SentrySockets, type GateKeys, type Hearing } from './sentry-sockets.ts';
 import { LineLimits } from './table.ts';
@@ -37,6 +44,9 @@ export interface SentrySecrets {
 /** What the monitor answers to a request that was recorded. */
 export type Verdict = Omit<VerdictFrame, 'type' | 'id'>;
 
+/** Tables for the sentry's matchers of port knocks. */
+export type KnockFrame = DoorsFrame | SetsFrame | DropFrame;
+
 /** What the sentry process is made from. */
 export interface SentryOptions {
   /** UDP port of knocks. */
@@ -53,6 +63,12 @@ export interface SentryOptions {
    * or never (silence); it never blocks, and does nothing once that sentry is gone.
    */
   readonly onRequest: (request: RequestFrame, reply: (verdict: Verdict) => void) => void;
+  /** A source finished a door's sequence, or sent enough of a keyed set. Every field is what the sentry says: hostile. */
+  readonly onKnock?: (event: DoorFrame | KnockedFrame) => void;
+  /** The tables that a sentry begins with. */
+  readonly knockTables?: () => Iterable<KnockFrame>;
+  /** What is heard of port knocks; undefined: nothing. */
+  readonly knockPlan?: KnockPlan | undefined;
   /** The sentry sent what no sentry of ours sends (`frame`), or more than `table.ts` lets it (`rate-line`). The caller counts it. */
   readonly onRefused: (reason: 'frame' | 'rate-line') => void;
   /** The sentry ended and is started again after `delay` milliseconds. */
@@ -77,8 +93,17 @@ export interface SentryProcess extends Disposable {
   readonly restarts: number;
   /** Takes new gate keys into use: filters first, then the sentry. */
   setKeys(keys: GateKeys): void;
+  /**
+   * Takes another plan of what is heard of port knocks into use. The first one takes another sentry, which begins with all tables.
+   * @throws PersonError when packet sockets are not permitted; then nothing changes
+   */
+  setKnockPlan(plan: KnockPlan | undefined): void;
+  /** Sends tables to the sentry that runs. False: it reads too slowly, and none of them was sent. */
+  sendKnocks(frames: readonly KnockFrame[]): boolean;
   /** Refusals of the sentry since the monitor's start, restarts included. */
   counters(): Readonly<Partial<Record<Refusal, number>>>;
+  /** What it counted of port knocks, likewise. */
+  knockCounters(): Readonly<Record<(typeof KNOCK_COUNTERS)[number], number>>;
 }
 
 /** How often epochs and the sign of life are looked at, in milliseconds. */
@@ -89,6 +114,9 @@ const PATIENCE = 30_000;
 
 /** Verdicts that wait for a sentry that does not read; one more is dropped, and its client asks again. */
 const MOST_VERDICTS = 256;
+
+/** Bytes that may wait for a sentry that does not read before tables wait too. */
+const MOST_TABLES = 1 << 20;
 
 const SOURCE = extname(import.meta.filename) === '.ts';
 
@@ -127,6 +155,9 @@ function fileOf(name: string): string[] {
   }
 }
 
+/** Why a sentry is ended that gets more descriptors; its successor starts at once. */
+const PLANNED = 'port knocks are heard from now on';
+
 /** One process from its start to its end. */
 interface Life {
   readonly child: ChildProcess;
@@ -138,6 +169,7 @@ interface Life {
   /** Why it was killed, if we did it. */
   killed: string | undefined;
   counters: Uint32Array;
+  knocks: Uint32Array;
   readonly limits: LineLimits;
 }
 
@@ -152,6 +184,9 @@ class KeptSentry implements SentryProcess {
   readonly #first = Promise.withResolvers<undefined>();
   readonly #gone = Promise.withResolvers<undefined>();
   readonly #totals = new Map<Refusal, number>();
+  readonly #knockTotals = new Map<(typeof KNOCK_COUNTERS)[number], number>();
+  #knockSockets: KnockSockets | undefined;
+  #knockPlan: KnockPlan | undefined;
   readonly #ticker: NodeJS.Timeout;
   #restart: NodeJS.Timeout | undefined;
   #gateKeys: GateKeys;
@@ -174,6 +209,7 @@ class KeptSentry implements SentryProcess {
       if (filter !== 'tag')
         options.log('warning', `IPv${String(family)} is heard without tags in the kernel: ${why ?? ''}`);
     }
+    this.#hearKnocks(options.knockPlan);
     this.#ticker = setInterval(() => {
       this.#tick();
     }, TICK);
@@ -199,6 +235,33 @@ class KeptSentry implements SentryProcess {
     if (this.#life !== undefined) this.#sendKeys(this.#life);
   }
 
+  setKnockPlan(plan: KnockPlan | undefined): void {
+    const before = this.#knockSockets;
+    this.#hearKnocks(plan);
+    if (before !== this.#knockSockets && this.#life !== undefined) this.#end(this.#life, PLANNED);
+  }
+
+  sendKnocks(frames: readonly KnockFrame[]): boolean {
+    const life = this.#life;
+    // Who is started next begins with all tables.
+    if (life === undefined) return true;
+    if (life.line.writableLength > MOST_TABLES) return false;
+    for (const frame of frames) send(life, frame);
+    return true;
+  }
+
+  knockCounters(): Readonly<Record<(typeof KNOCK_COUNTERS)[number], number>> {
+    const count = (what: (typeof KNOCK_COUNTERS)[number]): number => this.#knockTotals.get(what) ?? 0;
+    const [knocks, strange, doors, keyed, busy] = [...KNOCK_COUNTERS].map(count) as [
+      number,
+      number,
+      number,
+      number,
+      number,
+    ];
+    return { knocks, strange, doors, keyed, busy };
+  }
+
   counters(): Readonly<Partial<Record<Refusal, number>>> {
     return Object.fromEntries(this.#totals);
   }
@@ -209,6 +272,7 @@ class KeptSentry implements SentryProcess {
     clearInterval(this.#ticker);
     clearTimeout(this.#restart);
     this.#sockets[Symbol.dispose]();
+    this.#knockSockets?.[Symbol.dispose]();
     if (this.#life === undefined) this.#gone.resolve(undefined);
     else this.#end(this.#life, 'stopped');
   }
@@ -219,7 +283,10 @@ class KeptSentry implements SentryProcess {
     const [program, ...args] = stripped(this.#user, [process.execPath, ...NODE_FLAGS, this.#entry]);
     // Whatever else is open here, and whoever left it open, is none of the sentry's business.
     libc.closeOnExec(3);
-    const descriptors = [packet4, packet6, udp4, udp6].map((fd) => fd ?? ('ignore' as const));
+    const knocks = this.#knockSockets?.fds;
+    // What is missing is /dev/null: a number that is free Node would give to something of its own, which the sandbox would then cut off.
+    const nothing = openSync('/dev/null', 'r');
+    const descriptors = [packet4, packet6, udp4, udp6, knocks?.[4], knocks?.[6]].map((fd) => fd ?? nothing);
     const child = spawn(program, args, {
       stdio: ['ignore', 'ignore', 'pipe', 'pipe', ...descriptors],
       env: {},
@@ -227,6 +294,7 @@ class KeptSentry implements SentryProcess {
       // A session of its own: an interrupt on our terminal is for us alone.
       detached: true,
     });
+    closeSync(nothing);
     const line = child.stdio[3];
     if (!(line instanceof Socket) || child.stderr === null) throw new TypeError('the sentry has no line');
     const now = performance.now();
@@ -244,6 +312,7 @@ class KeptSentry implements SentryProcess {
       ready: false,
       killed: undefined,
       counters,
+      knocks: new Uint32Array(KNOCK_COUNTERS.length),
       limits,
     };
     this.#life = life;
@@ -266,9 +335,11 @@ class KeptSentry implements SentryProcess {
     });
     const present = { packet4: packet4 !== undefined, packet6: packet6 !== undefined };
     const replies = { udp4: udp4 !== undefined, udp6: udp6 !== undefined };
-    const use = { receiveUdp: this.#sockets.capture === 'dgram', pqRequired: pq === 'required' };
+    const heard = { knock4: knocks !== undefined, knock6: knocks !== undefined };
+    const use = { receiveUdp: this.#sockets.capture === 'dgram', pqRequired: pq === 'required', ...heard };
     send(life, { type: 'setup', ...present, ...replies, ...use, port, x25519: secrets.x25519, xwing: secrets.xwing });
     this.#sendKeys(life);
+    for (const frame of this.#options.knockTables?.() ?? []) send(life, frame);
   }
 
   #take(life: Life, bytes: Uint8Array): void {
@@ -289,7 +360,11 @@ class KeptSentry implements SentryProcess {
         this.#first.resolve(undefined);
         return;
       case 'report':
-        this.#add(life, frame.counters);
+        this.#add(life, frame.counters, frame.knocks);
+        return;
+      case 'door':
+      case 'knocked':
+        this.#options.onKnock?.(frame);
         return;
       case 'request':
         // Under other keys than those that live now, 1 meant another key; which one no longer matters.
@@ -305,19 +380,45 @@ class KeptSentry implements SentryProcess {
     send(life, { type: 'keys', serial: this.#serial, current, next });
   }
 
-  #add(life: Life, counters: Uint32Array): void {
+  #add(life: Life, counters: Uint32Array, knocks: Uint32Array): void {
     for (const [index, refusal] of REFUSALS.entries()) {
       const delta = ((counters[index] ?? 0) - (life.counters[index] ?? 0)) >>> 0;
       if (delta > 0) this.#totals.set(refusal, (this.#totals.get(refusal) ?? 0) + delta);
     }
+    for (const [index, what] of KNOCK_COUNTERS.entries()) {
+      const delta = ((knocks[index] ?? 0) - (life.knocks[index] ?? 0)) >>> 0;
+      if (delta > 0) this.#knockTotals.set(what, (this.#knockTotals.get(what) ?? 0) + delta);
+    }
     life.counters = counters;
+    life.knocks = knocks;
   }
 
   #tick(): void {
     this.#sockets.turn(this.#options.clock());
+    this.#tuneKnocks();
     const life = this.#life;
     const { patience = PATIENCE } = this.#options;
     if (life !== undefined && performance.now() - life.lastSign > patience) this.#end(life, 'no sign of life');
+  }
+
+  #hearKnocks(plan: KnockPlan | undefined): void {
+    if (plan !== undefined) {
+      this.#knockSockets ??= new KnockSockets((what) => {
+        this.#options.log('error', what);
+      });
+    }
+    this.#knockPlan = plan;
+    this.#tuneKnocks();
+  }
+
+  /** Ports with real services come and go; the filters follow. */
+  #tuneKnocks(): void {
+    try {
+      this.#knockSockets?.tune(this.#knockPlan);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : 'unknown error';
+      this.#options.log('error', `the filter for port knocks could not be changed: ${why}`);
+    }
   }
 
   /** The line's end tells an honest sentry to go; the signal does not ask. */
@@ -339,6 +440,10 @@ class KeptSentry implements SentryProcess {
       this.#first.reject(
         new PersonError(`the sentry could not be started: ${reason}`, { hint: life.output.lastLine ?? 'see the log' }),
       );
+    }
+    if (reason === PLANNED) {
+      this.#begin();
+      return;
     }
     const delay = this.#backOff.after(performance.now() - life.started);
     this.#restarts++;

@@ -9,11 +9,17 @@ import { TokenBucket } from './token-bucket.ts';
  * - `ready`: once after each start. The sandbox is on.
  * - `request`: judge one signed request: `requests.ts`. Above the rate it is refused as `rate-line` before any work.
  * - `report`: counters, for `status` alone; also the sign of life.
+ * - `door`: a source finished a sequence of a door: `knocks.ts`. It opens what the configuration gives that door, to that source, as often as the door's
+ *   own rate allows. There is no proof in it: a sentry that was taken over can say it of any source and any door.
+ * - `knocked`: a source sent enough of a keyed set: `knocks.ts`. The monitor computes the sets again; for a set that is bound to the source
+ *   a sentry has no key.
  */
 export const TABLE: Readonly<Record<FrameKind, { readonly perSecond: number; readonly burst: number }>> = {
   ready: { perSecond: 0, burst: 1 },
   request: { perSecond: 1000, burst: 2000 },
   report: { perSecond: 4, burst: 8 },
+  door: { perSecond: 20, burst: 100 },
+  knocked: { perSecond: 100, burst: 400 },
 };
 
 /** A row of the table. */
@@ -25,7 +31,13 @@ export class LineLimits {
 
   constructor(now: UnixMicros) {
     const bucket = (kind: FrameKind): TokenBucket => new TokenBucket(TABLE[kind].perSecond, TABLE[kind].burst, now);
-    this.#buckets = { ready: bucket('ready'), request: bucket('request'), report: bucket('report') };
+    this.#buckets = {
+      ready: bucket('ready'),
+      request: bucket('request'),
+      report: bucket('report'),
+      door: bucket('door'),
+      knocked: bucket('knocked'),
+    };
   }
 
   /** Whether one more frame of this kind is within its limit. */

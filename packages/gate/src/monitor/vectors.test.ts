@@ -167,7 +167,7 @@ class Gate {
     const used = live.find(({ keys }) => macMatches(packet, keys.mac)) ?? assert.fail('no key made this packet');
     const unsealed = unsealRequest(packet, used.keys.mask, this.#statics);
     assert.ok(unsealed.ok);
-    const { suite, nonce, encHash, plaintext } = unsealed.value;
+    const { suite, nonce, encHash, plaintext, knockKey } = unsealed.value;
     const address = parseAddress(from) ?? assert.fail(from);
     const gateKey = used.index === 0 ? 0 : 1;
     return {
@@ -182,6 +182,7 @@ class Gate {
       nonce,
       encHash,
       plaintext,
+      knockKey,
     };
   }
 

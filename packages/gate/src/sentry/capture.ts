@@ -3,6 +3,7 @@ import { SHORT_PACKET, LONG_PACKET } from '@postern/protocol';
 import * as libc from '../system/libc.ts';
 import { LINK_ADDRESS, SOCKADDR_LL } from '../system/packet-socket.ts';
 import { decodePacket, newDatagram, putMapped, type Datagram } from './decode-packet.ts';
+import { decodePortKnock, newPortKnock, type PortKnock } from './decode-port-knock.ts';
 
 /** `empty`: nothing waits. `strange`: something came that has not the form of a knock. `datagram`: it is in {@link Capture.datagram}. */
 export type Arrival = 'empty' | 'strange' | 'datagram';
@@ -85,6 +86,35 @@ export function udpCapture(fd: number, family: 4 | 6): Capture {
         datagram.interfaceIndex = controlView.getInt32(CONTROL.data + PKTINFO6.interfaceIndex, true);
       }
       return 'datagram';
+    },
+  };
+}
+
+/** One descriptor that port knocks are read from. */
+export interface KnockCapture {
+  readonly fd: number;
+  /** The knock that came last. */
+  readonly knock: PortKnock;
+  /** Reads one packet; never waits. */
+  readonly next: () => 'empty' | 'strange' | 'knock';
+}
+
+/** Reads port knocks from a packet socket (AF_PACKET, SOCK_DGRAM) of one family. */
+export function knockCapture(fd: number, family: 4 | 6): KnockCapture {
+  const buffer = Buffer.from(libc.fixedBytes(BUFFER).buffer);
+  const knock = newPortKnock(family);
+  const address = libc.fixedBytes(SOCKADDR_LL);
+  const length = libc.fixedBytes(4);
+  const lengthView = new DataView(length.buffer);
+  return {
+    fd,
+    knock,
+    next: () => {
+      lengthView.setUint32(0, SOCKADDR_LL, true);
+      const size = libc.receiveFrom(fd, buffer, libc.SOCKET.MSG_DONTWAIT, address, length);
+      if (size < 0) return 'empty';
+      if (address[LINK_ADDRESS.packetType] !== PACKET_HOST) return 'strange';
+      return decodePortKnock(buffer, size, knock) ? 'knock' : 'strange';
     },
   };
 }

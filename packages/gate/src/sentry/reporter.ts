@@ -1,4 +1,5 @@
 import { REFUSALS, type Refusal } from '@postern/protocol';
+import { KNOCK_COUNTERS } from '../line/frame.ts';
 
 /** At least this long between two reports, in milliseconds. */
 export const REPORT_SPACING = 1_000;
@@ -12,6 +13,8 @@ const INDEX: ReadonlyMap<Refusal, number> = new Map(REFUSALS.map((refusal, index
 export class Reporter {
   /** Refusals since the start, by index in REFUSALS; they wrap. */
   readonly counters: Uint32Array = new Uint32Array(REFUSALS.length);
+  /** Port knocks since the start, by index in KNOCK_COUNTERS; they wrap. */
+  readonly knocks: Uint32Array = new Uint32Array(KNOCK_COUNTERS.length);
   #changed = false;
   #last: number;
 
@@ -23,6 +26,13 @@ export class Reporter {
   count(refusal: Refusal): void {
     const index = INDEX.get(refusal) ?? 0;
     this.counters[index] = (this.counters[index] ?? 0) + 1;
+    this.#changed = true;
+  }
+
+  /** Counts something of port knocks. */
+  countKnock(what: (typeof KNOCK_COUNTERS)[number]): void {
+    const index = KNOCK_COUNTERS.indexOf(what);
+    this.knocks[index] = (this.knocks[index] ?? 0) + 1;
     this.#changed = true;
   }
 

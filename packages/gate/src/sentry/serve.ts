@@ -8,11 +8,12 @@ import { importStaticPrivate, RECEIPT, sealReceipt, type UnixMicros } from '@pos
 import type { KeysFrame, MonitorFrame, SetupFrame, VerdictFrame } from '../line/codec.ts';
 import { SENTRY_FD } from '../line/frame.ts';
 import * as libc from '../system/libc.ts';
-import { packetCapture, udpCapture, type Capture } from './capture.ts';
+import { knockCapture, packetCapture, udpCapture, type Capture, type KnockCapture } from './capture.ts';
 import { isPossibleSource, type Datagram } from './decode-packet.ts';
 import type { LineEnd } from './line-end.ts';
 import { Pending } from './pending.ts';
 import { Pipeline, type Opened } from './pipeline.ts';
+import { PortKnocks } from './port-knocks.ts';
 import { ReplySocket } from './reply.ts';
 import { Reporter } from './reporter.ts';
 import type { Started } from './start.ts';
@@ -24,8 +25,9 @@ const BATCH = 32;
 export function serve(started: Started, clock: () => UnixMicros = systemClock): void {
   const { line, setup } = started;
   const captures = capturesOf(setup);
+  const knocks = knockCapturesOf(setup);
   const sentry = new Sentry(started, clock);
-  const polled = new Polled([line.fd, ...captures.map(({ fd }) => fd)]);
+  const polled = new Polled([line.fd, ...captures.map(({ fd }) => fd), ...knocks.map(({ fd }) => fd)]);
   for (;;) {
     polled.wait(sentry.rest());
     if (
@@ -41,6 +43,14 @@ export function serve(started: Started, clock: () => UnixMicros = systemClock): 
         const arrival = capture.next();
         if (arrival === 'empty') return;
         sentry.hear(capture, arrival === 'datagram');
+      }
+    });
+    knocks.forEach((capture, index) => {
+      if (!polled.ready(index + 1 + captures.length)) return;
+      for (let count = 0; count < BATCH; count++) {
+        const arrival = capture.next();
+        if (arrival === 'empty') return;
+        sentry.hearKnock(arrival === 'knock' ? capture : undefined);
       }
     });
   }
@@ -59,6 +69,13 @@ function capturesOf({ packet4, packet6, udp4, udp6, receiveUdp, port }: SetupFra
   return captures;
 }
 
+function knockCapturesOf({ knock4, knock6 }: SetupFrame): readonly KnockCapture[] {
+  const captures: KnockCapture[] = [];
+  if (knock4) captures.push(knockCapture(SENTRY_FD.knock4, 4));
+  if (knock6) captures.push(knockCapture(SENTRY_FD.knock6, 6));
+  return captures;
+}
+
 class Sentry {
   readonly #line: LineEnd;
   readonly #clock: () => UnixMicros;
@@ -66,6 +83,7 @@ class Sentry {
   readonly #pending = new Pending();
   #serial = 0;
   readonly #reporter = new Reporter(performance.now());
+  readonly #knocks: PortKnocks;
   readonly #replies: Readonly<Record<4 | 6, ReplySocket | undefined>>;
 
   constructor({ line, setup, keys }: Started, clock: () => UnixMicros) {
@@ -73,6 +91,12 @@ class Sentry {
     this.#clock = clock;
     const statics = { 1: importStaticPrivate(1, setup.x25519), 2: importStaticPrivate(2, setup.xwing) };
     this.#pipeline = new Pipeline(statics, setup.pqRequired);
+    this.#knocks = new PortKnocks({
+      send: (frame) => line.send(frame),
+      count: (what) => {
+        this.#reporter.countKnock(what);
+      },
+    });
     this.#setKeys(keys);
     this.#replies = {
       4: setup.udp4 ? new ReplySocket(SENTRY_FD.udp4, 4) : undefined,
@@ -85,7 +109,8 @@ class Sentry {
     const now = performance.now();
     if (this.#reporter.due(now) === 0) {
       this.#pending.expire(this.#clock());
-      if (this.#line.send({ type: 'report', counters: this.#reporter.counters })) this.#reporter.reported(now);
+      if (this.#line.send({ type: 'report', counters: this.#reporter.counters, knocks: this.#reporter.knocks }))
+        this.#reporter.reported(now);
       else this.#reporter.postponed(now);
     }
     return Math.ceil(this.#reporter.due(now));
@@ -104,6 +129,11 @@ class Sentry {
     else if (!this.#forward(result.value, datagram, now)) this.#reporter.count('monitor-busy');
   }
 
+  /** Looks at what `capture` has read of port knocks; undefined: something that is none. */
+  hearKnock(capture: KnockCapture | undefined): void {
+    this.#knocks.hear(capture?.knock, this.#clock());
+  }
+
   /** Does what the monitor says. */
   obey(frame: MonitorFrame): void {
     switch (frame.type) {
@@ -112,6 +142,11 @@ class Sentry {
         return;
       case 'keys':
         this.#setKeys(frame);
+        return;
+      case 'doors':
+      case 'sets':
+      case 'drop':
+        this.#knocks.obey(frame, this.#clock());
         return;
       case 'setup':
         throw new Error('the monitor sent a second setup');
@@ -124,13 +159,14 @@ class Sentry {
   }
 
   #forward({ gateKey, unsealed }: Opened, datagram: Datagram, now: UnixMicros): boolean {
-    const { suite, nonce, encHash, plaintext, mac, receiptKey } = unsealed;
+    const { suite, nonce, encHash, plaintext, mac, receiptKey, knockKey } = unsealed;
     const { family, sourcePort: port, interfaceIndex } = datagram;
     const address = datagram.source.slice();
     const path = { family, address, port, local: datagram.destination.slice(), interfaceIndex };
     const id = this.#pending.add({ path, mac, receiptKey }, now);
     const key = { gateKey, serial: this.#serial } as const;
-    const frame = { type: 'request', suite, ...key, family, id, address, port, nonce, encHash, plaintext } as const;
+    const signed = { nonce, encHash, plaintext, knockKey } as const;
+    const frame = { type: 'request', suite, ...key, family, id, address, port, ...signed } as const;
     if (this.#line.send(frame)) return true;
     this.#pending.take(id, now);
     return false;

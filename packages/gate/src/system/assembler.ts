@@ -35,6 +35,8 @@ export const OP = {
   jset: 0x45,
   /** Jump if A == X. */
   jeqx: 0x1d,
+  /** Goes on k instructions further, however far. */
+  ja: 0x05,
   ret: 0x06,
 } as const;
 
@@ -42,7 +44,7 @@ export const OP = {
 export type Test = 'jeq' | 'jgt' | 'jge' | 'jset' | 'jeqx';
 
 /** Any other operation. */
-export type Operation = Exclude<keyof typeof OP, Test>;
+export type Operation = Exclude<keyof typeof OP, Test | 'ja'>;
 
 /** The most instructions that the kernel takes. */
 export const MOST_INSTRUCTIONS = 4096;
@@ -74,6 +76,11 @@ export class Assembler {
     return this.#add(OP[test], k, then, otherwise);
   }
 
+  /** Goes on at a label, which may be further away than a test can jump. */
+  jump(to: string): this {
+    return this.#add(OP.ja, 0, to);
+  }
+
   /** Names the next instruction. @throws RangeError when the name is taken */
   label(name: string): this {
     if (this.#labels.has(name)) throw new RangeError(`label ${name} is there twice`);
@@ -88,6 +95,10 @@ export class Assembler {
     const view = new DataView(bytes.buffer);
     this.#instructions.forEach(({ code, k, then, otherwise }, index) => {
       view.setUint16(index * 8, code, true);
+      if (code === OP.ja) {
+        view.setUint32(index * 8 + 4, this.#distance(index, then, MOST_INSTRUCTIONS), true);
+        return;
+      }
       view.setUint8(index * 8 + 2, this.#distance(index, then));
       view.setUint8(index * 8 + 3, this.#distance(index, otherwise));
       view.setUint32(index * 8 + 4, k >>> 0, true);
@@ -100,12 +111,12 @@ export class Assembler {
     return this;
   }
 
-  #distance(from: number, name: string | undefined): number {
+  #distance(from: number, name: string | undefined, most = 255): number {
     if (name === undefined) return 0;
     const target = this.#labels.get(name);
     if (target === undefined) throw new RangeError(`label ${name} is nowhere`);
     const distance = target - from - 1;
-    if (distance < 0 || distance > 255) throw new RangeError(`label ${name} is ${String(distance)} instructions away`);
+    if (distance < 0 || distance > most) throw new RangeError(`label ${name} is ${String(distance)} instructions away`);
     return distance;
   }
 }

@@ -97,6 +97,9 @@ export function runFilter(program: Uint8Array, load: Load, length: number): numb
       case OP.jeqx:
         jump(a === x);
         break;
+      case OP.ja:
+        pc += k;
+        break;
       case OP.ret:
         return k;
       default:

@@ -46,9 +46,14 @@ export class FilteredSocket implements Disposable {
   }
 
   #attach(program: Uint8Array): number {
-    const { SOL_SOCKET, SO_ATTACH_FILTER } = libc.SOCKET;
-    return libc.setOption(this.fd, SOL_SOCKET, SO_ATTACH_FILTER, libc.filterProgram(program).bytes);
+    return attachFilter(this.fd, program);
   }
+}
+
+/** Puts a filter in place of the one before: 0, or minus the errno, and then the one before is still there. */
+export function attachFilter(fd: number, program: Uint8Array): number {
+  const { SOL_SOCKET, SO_ATTACH_FILTER } = libc.SOCKET;
+  return libc.setOption(fd, SOL_SOCKET, SO_ATTACH_FILTER, libc.filterProgram(program).bytes);
 }
 
 /** Room for some thousand knocks that wait while the sentry is busy; only what passes the filter takes it. Bytes. */

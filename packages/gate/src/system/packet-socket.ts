@@ -1,5 +1,6 @@
 import { PersonError } from '@postern/terminal';
-import { enlargeBuffer, FilteredSocket, type FilterVariant } from './filtered-socket.ts';
+import { dropAllFilter } from './filter.ts';
+import { attachFilter, enlargeBuffer, FilteredSocket, type FilterVariant } from './filtered-socket.ts';
 import * as libc from './libc.ts';
 
 const ETHERTYPE = { 4: 0x0800, 6: 0x86dd } as const;
@@ -20,6 +21,45 @@ export function openPacketSocket(
   port: number,
   tagKeys: readonly Uint8Array[],
 ): { socket: FilteredSocket; filter: FilterVariant } {
+  return opened(family, (fd) => {
+    const socket = new FilteredSocket(fd, family === 4 ? 'ip4' : 'ip6', port);
+    return { socket, filter: socket.hear(tagKeys) };
+  });
+}
+
+/** A packet socket for port knocks. What it hears can be changed while another process reads from it; it is never without a filter. */
+export class PortKnockSocket implements Disposable {
+  readonly fd: number;
+
+  /** @throws PersonError when CAP_NET_RAW is missing; Error when the kernel refuses for another reason */
+  constructor(family: 4 | 6) {
+    this.fd = opened(family, (fd) => {
+      const result = attachFilter(fd, dropAllFilter());
+      if (result !== 0) throw new Error(`cannot attach a socket filter: ${libc.errnoName(result)}`);
+      return fd;
+    });
+  }
+
+  /** Takes another filter into use; false when the kernel has no room for it, and then nothing is heard. */
+  hear(program: Uint8Array): boolean {
+    if (attachFilter(this.fd, program) === 0) return true;
+    // The old program counts against net.core.optmem_max until the new one is in place.
+    attachFilter(this.fd, dropAllFilter());
+    return attachFilter(this.fd, program) === 0;
+  }
+
+  /** Hears nothing. */
+  deafen(): void {
+    attachFilter(this.fd, dropAllFilter());
+  }
+
+  [Symbol.dispose](): void {
+    libc.close(this.fd);
+  }
+}
+
+/** Opens a packet socket of one family; `prepare` gives it a filter before it is bound. */
+function opened<T>(family: 4 | 6, prepare: (fd: number) => T): T {
   const { AF_PACKET, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_CLOEXEC } = libc.SOCKET;
   // Protocol 0: it receives nothing until it is bound.
   const fd = libc.socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -29,9 +69,8 @@ export function openPacketSocket(
     });
   }
   if (fd < 0) throw new Error(`cannot open a packet socket: ${libc.errnoName(fd)}`);
-  const socket = new FilteredSocket(fd, family === 4 ? 'ip4' : 'ip6', port);
   try {
-    const filter = socket.hear(tagKeys);
+    const made = prepare(fd);
     enlargeBuffer(fd);
     const address = new Uint8Array(SOCKADDR_LL);
     const view = new DataView(address.buffer);
@@ -39,9 +78,9 @@ export function openPacketSocket(
     view.setUint16(LINK_ADDRESS.protocol, ETHERTYPE[family]);
     const bound = libc.bindSocket(fd, address);
     if (bound < 0) throw new Error(`cannot bind a packet socket: ${libc.errnoName(bound)}`);
-    return { socket, filter };
+    return made;
   } catch (error) {
-    socket[Symbol.dispose]();
+    libc.close(fd);
     throw error;
   }
 }

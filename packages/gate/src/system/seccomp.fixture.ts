@@ -99,7 +99,7 @@ for (const [name, number] of Object.entries(FORBIDDEN)) told[name] = raw(number,
 const { AF_PACKET, SOCK_DGRAM, SOL_SOCKET, SO_ATTACH_FILTER } = libc.SOCKET;
 told['packet socket'] = outcome(libc.socket(AF_PACKET, SOCK_DGRAM, 0));
 told['filter off'] = outcome(libc.setOption(4, SOL_SOCKET, SO_ATTACH_FILTER, none));
-for (const fd of [4, 5]) {
+for (const fd of [4, 5, 8, 9]) {
   told[`send ${String(fd)}`] = outcome(libc.send(fd, none, 0));
   told[`write ${String(fd)}`] = attempt(() => writeSync(fd, none));
   told[`sendmsg ${String(fd)}`] = outcome(libc.sendMessage(fd, libc.messageHeader(none, none, none).bytes, 0));

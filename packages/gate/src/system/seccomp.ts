@@ -5,10 +5,10 @@
  *
  * The tables of both architectures follow the kernel's headers; only that of x86_64 has been run.
  */
-import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { SENTRY_FD } from '../line/frame.ts';
 import { Assembler } from './assembler.ts';
+import { forbidCoreDumps, tracer } from './core-dumps.ts';
 import * as libc from './libc.ts';
 
 /** Architectures for which there is a table, as `process.arch` names them. */
@@ -24,7 +24,9 @@ interface Rule {
   readonly except?: readonly number[];
 }
 
-const { line, packet4, packet6, udp4, udp6 } = SENTRY_FD;
+const { line, packet4, packet6, udp4, udp6, knock4, knock6 } = SENTRY_FD;
+/** Sockets that are read, and for some of them sent from, in one way only. */
+const sockets = [packet4, packet6, udp4, udp6, knock4, knock6];
 
 /** The whole list. `pid` is the sentry's own. */
 function rules(pid: number): readonly Rule[] {
@@ -48,15 +50,15 @@ function rules(pid: number): readonly Rule[] {
     ...always('rt_sigaction', 'rt_sigprocmask', 'rt_sigreturn', 'sigaltstack'),
     { call: 'tgkill', argument: 0, only: [pid] },
     // knocks in, receipts out, frames both ways; sendmsg would pass descriptors over the line, so it has plain sends only
-    { call: 'recvfrom', argument: 0, only: [line, packet4, packet6] },
+    { call: 'recvfrom', argument: 0, only: [line, packet4, packet6, knock4, knock6] },
     { call: 'recvmsg', argument: 0, only: [udp4, udp6] },
     { call: 'sendto', argument: 0, only: [line] },
     { call: 'sendmsg', argument: 0, only: [udp4, udp6] },
     // libuv's wake-ups between threads (a refused one aborts the process), and the log
     ...always('read', 'close', 'fstat'),
-    { call: 'write', argument: 0, except: [packet4, packet6, udp4, udp6] },
-    { call: 'writev', argument: 0, except: [packet4, packet6, udp4, udp6] },
-    { call: 'epoll_ctl', argument: 2, except: [packet4, packet6, udp4, udp6] },
+    { call: 'write', argument: 0, except: sockets },
+    { call: 'writev', argument: 0, except: sockets },
+    { call: 'epoll_ctl', argument: 2, except: sockets },
     { call: 'fcntl', argument: 0, only: [0, 1, 2] },
     ...always('exit', 'exit_group'),
   ];
@@ -170,7 +172,6 @@ export function sandboxProgram(architecture: Architecture, pid: number): Uint8Ar
   return program.do('ret', FAIL_EPERM).bytes();
 }
 
-const PR_SET_DUMPABLE = 4;
 const SET_MODE_FILTER = 1;
 const FLAG_TSYNC = 1;
 
@@ -182,11 +183,9 @@ const FLAG_TSYNC = 1;
 export function enterSandbox(): void {
   const { arch, pid } = process;
   if (arch !== 'x64' && arch !== 'arm64') throw new Error(`there is no table of system calls for ${arch}`);
-  const dumpable = libc.prctl(PR_SET_DUMPABLE, 0);
-  if (dumpable < 0) throw new Error(`PR_SET_DUMPABLE: ${libc.errnoName(dumpable)}`);
-  // Who traces us since before that call goes on tracing; the secrets come after this.
-  if (!/^TracerPid:\t0$/m.test(readFileSync('/proc/self/status', 'latin1')))
-    throw new Error('another process traces the sentry');
+  forbidCoreDumps();
+  // The secrets come after this.
+  if (tracer() !== 0) throw new Error('another process traces the sentry');
   const program = libc.filterProgram(sandboxProgram(arch, pid));
   const result = libc.syscall(TABLES[arch].seccomp, SET_MODE_FILTER, FLAG_TSYNC, program.bytes);
   // With TSYNC a positive number is the thread that could not be given the filter.

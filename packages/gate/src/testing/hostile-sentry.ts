@@ -8,7 +8,7 @@ import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { closeSync, openSync, readdirSync, writeSync } from 'node:fs';
 import { importStaticPrivate, REFUSALS, STATEMENT, type UnixMicros } from '@postern/protocol';
-import { FRAME, FROM_SENTRY, SENTRY_FD } from '../line/frame.ts';
+import { FRAME, FROM_SENTRY, KNOCK_COUNTERS, SENTRY_FD } from '../line/frame.ts';
 import { encodeSentryFrame, type RequestFrame } from '../line/codec.ts';
 import { packetCapture } from '../sentry/capture.ts';
 import { Pipeline } from '../sentry/pipeline.ts';
@@ -80,6 +80,12 @@ const WAYS_OUT: readonly [name: string, number: number, ...args: number[]][] = [
   ['x32 getpid', 0x40000000 + 39],
 ];
 
+const SIGN_OF_LIFE = {
+  type: 'report',
+  counters: new Uint32Array(REFUSALS.length),
+  knocks: new Uint32Array(KNOCK_COUNTERS.length),
+} as const;
+
 let attempts = 0;
 const allowed: string[] = [];
 
@@ -131,7 +137,7 @@ let honest: RequestFrame | undefined;
 while (honest === undefined) {
   libc.poll(polled, 5_000);
   // a sign of life, or the monitor would end us before we begin
-  line.send({ type: 'report', counters: new Uint32Array(REFUSALS.length) });
+  line.send(SIGN_OF_LIFE);
   if (capture.next() !== 'datagram') continue;
   const { datagram, buffer } = capture;
   const opened = pipeline.receive(buffer.subarray(datagram.from, datagram.to), datagram.source, 4, clock());
@@ -150,6 +156,7 @@ while (honest === undefined) {
     nonce,
     encHash,
     plaintext,
+    knockKey: undefined,
   };
 }
 
@@ -178,6 +185,6 @@ push(genuine);
 push(genuine);
 say('forwarded the honest knock twice');
 for (;;) {
-  line.send({ type: 'report', counters: new Uint32Array(REFUSALS.length) });
+  line.send(SIGN_OF_LIFE);
   libc.poll(polled.subarray(0, 0), 5_000);
 }
