@@ -75,16 +75,16 @@ export const program: Program = {
       options: [
         ...[SOURCE, SECONDS, SINGLE_USE],
         { name: 'extend', help: 'only prolong what is open for this device' },
+        {
+          name: 'for-ssh',
+          help: 'as ssh calls it (see `postern ssh-config`): one line when it fails, nothing where ssh does not connect',
+        },
         ...[...WAY, JSON_OUTPUT],
       ],
       examples: [
         { line: 'postern knock web1', does: 'opens the default service of web1' },
         { line: 'postern knock web1 imap --seconds 300', does: 'opens imap for five minutes' },
         { line: 'postern knock web1 --quiet && rsync -a site/ web1:/srv/site/', does: 'knocks in a script' },
-        {
-          line: 'Match originalhost web1 exec "postern knock --quiet web1"',
-          does: 'in ~/.ssh/config: plain ssh, scp, sftp, rsync and git knock by themselves',
-        },
       ],
       run: async (parsed, io) => (await import('./commands/knock.ts')).runKnock(parsed, io),
     },
@@ -122,6 +122,70 @@ export const program: Program = {
         { line: 'rsync -e "postern ssh --quiet" -a site/ web1:/srv/site/', does: 'rsync the same way' },
       ],
       run: async (parsed, io) => (await import('./commands/ssh.ts')).runPosternSsh(parsed, io),
+    },
+    {
+      name: 'ssh-config',
+      summary: 'make plain ssh knock by itself, and scp, sftp, rsync, git and all that use ssh',
+      description: [
+        "Writes a block for each HOST to ~/.ssh/postern.conf, and one line that includes it at the top of ~/.ssh/config. Before ssh connects to such a host, it runs `postern knock`; where that gets no answer it says so in one line and ssh tries all the same. The gate's address is set as HostName where ssh would find none. Running it again changes nothing; --remove leaves ~/.ssh/config as it was.",
+        'With --proxy-command, postern makes the connection itself and stays in it: ssh -G, ControlMaster and a configuration that is read twice cause no needless knock, and ssh goes to the very address that was opened; but each connection then costs a process and every byte passes through it.',
+        'Without HOST: lists what is there.',
+      ],
+      arguments: [{ ...HOST, optional: true, multiple: true }],
+      options: [
+        { name: 'remove', help: 'take the hosts out again' },
+        { name: 'print', help: 'show what would be written, and write nothing' },
+        { name: 'proxy-command', help: 'let ssh connect through postern, instead of knocking before it connects' },
+        { name: 'also', value: 'NAME', help: 'another name of the host that is typed after ssh', multiple: true },
+        {
+          name: 'service',
+          value: 'SERVICE',
+          help: 'what to open; by default `ssh`, or the first service that the invite named',
+        },
+        {
+          name: 'hostname',
+          value: 'ADDRESS',
+          help: "where ssh connects to (HostName); by default the gate's address, where ssh would find none",
+        },
+        { name: 'user', value: 'NAME', help: 'as whom to log in (User)' },
+        { name: 'port', value: 'N', help: 'port of ssh (Port)' },
+        {
+          name: 'timeout',
+          value: 'SECONDS',
+          help: 'how long a knock waits without any answer, and ssh for a connection after a knock in vain; 5 by default',
+        },
+        ...[IPV4, IPV6],
+        { name: 'file', value: 'FILE', help: 'another configuration of ssh than ~/.ssh/config, as for `ssh -F`' },
+        { name: 'program', value: 'PATH', help: 'the postern program that ssh shall run; by default this one' },
+        ...[QUIET, JSON_OUTPUT],
+      ],
+      examples: [
+        { line: 'postern ssh-config web1', does: '`ssh web1` knocks by itself from now on' },
+        {
+          line: 'postern ssh-config web1 --user admin --also web1.example.com',
+          does: 'also when it is called by another name',
+        },
+        {
+          line: 'postern ssh-config web1 db1 --print',
+          does: 'shows the blocks, for a configuration that you keep yourself',
+        },
+        { line: 'postern ssh-config web1 --remove', does: 'plain ssh again' },
+      ],
+      run: async (parsed, io) => (await import('./commands/ssh-config.ts')).runSshConfig(parsed, io),
+    },
+    {
+      name: 'ssh-proxy',
+      summary: 'knock and connect, as the ProxyCommand of ssh',
+      hidden: true,
+      arguments: [HOST, { name: 'service', help: 'what to open' }, { name: 'port', help: 'port of ssh' }],
+      options: [TIMEOUT, IPV4, IPV6],
+      examples: [
+        {
+          line: 'ProxyCommand postern ssh-proxy web1 ssh %p',
+          does: 'as `postern ssh-config --proxy-command` writes it',
+        },
+      ],
+      run: async (parsed, io) => (await import('./commands/ssh-proxy.ts')).runSshProxy(parsed, io),
     },
     {
       name: 'hosts',

@@ -93,7 +93,7 @@ test('options, destination and command come out as they went in, in their order'
 });
 
 test('ssh goes to the very address, and looks the key up under the name that it would have used', () => {
-  const config = { hostName: 'web1.example.com', port: 22, hostKeyAlias: undefined, proxy: undefined };
+  const config = { hostName: 'web1.example.com', port: 22, hostKeyAlias: undefined, proxy: undefined, ourProxy: false };
   const line = parse('-t', 'me@web1', 'uptime');
   assert.deepEqual(sshWords(line, { address: GATE, config }), [
     ...['-4', '-o', 'HostName=203.0.113.9', '-o', 'HostKeyAlias=web1.example.com'],
@@ -110,7 +110,7 @@ test('ssh goes to the very address, and looks the key up under the name that it 
 });
 
 test('a HostKeyAlias of the owner stands, and an address that ssh would use anyway needs nothing', () => {
-  const config = { hostName: 'web1.example.com', port: 22, hostKeyAlias: 'mine', proxy: undefined };
+  const config = { hostName: 'web1.example.com', port: 22, hostKeyAlias: 'mine', proxy: undefined, ourProxy: false };
   const line = parse('web1');
   assert.ok(!sshWords(line, { address: GATE, config }).join(' ').includes('HostKeyAlias'));
   assert.deepEqual(sshWords(line, { address: GATE, config: { ...config, hostName: '203.0.113.9' } }), [
@@ -138,5 +138,11 @@ test('ssh -G of the ssh that is here is understood', (context) => {
     context.skip('SKIPPED: there is no ssh here');
     return;
   }
-  assert.deepEqual(parseSshConfig(output), { hostName: 'web1', port: 2222, hostKeyAlias: 'mine', proxy: 'jump' });
+  assert.deepEqual(parseSshConfig(output), {
+    hostName: 'web1',
+    port: 2222,
+    hostKeyAlias: 'mine',
+    proxy: 'jump',
+    ourProxy: false,
+  });
 });

@@ -6,7 +6,9 @@ import { delimiter, join } from 'node:path';
 import process from 'node:process';
 import { familyOf, formatAddress } from '@postern/protocol';
 import { PersonError } from '@postern/terminal';
+import { EVERY_HOST, KNOCKED } from './ssh-caller.ts';
 import type { SshLine } from './ssh-arguments.ts';
+import { isOurProxy } from './ssh-config.ts';
 
 /** What ssh makes of its configuration for one destination (`ssh -G`). */
 export interface SshConfig {
@@ -14,8 +16,10 @@ export interface SshConfig {
   readonly hostName: string;
   readonly port: number;
   readonly hostKeyAlias: string | undefined;
-  /** `ProxyJump` or `ProxyCommand`, if one is set. */
+  /** `ProxyJump` or `ProxyCommand`, if one is set that is not ours. */
   readonly proxy: string | undefined;
+  /** `postern ssh-config --proxy-command` wrote the `ProxyCommand`. */
+  readonly ourProxy: boolean;
 }
 
 /** Path of the ssh program. */
@@ -36,10 +40,21 @@ export function sshProgram(path: string = process.env['PATH'] ?? ''): string {
 }
 
 /** Asks ssh what its configuration says about the destination; undefined where it does not say (then it will say why itself). */
-export function readSshConfig(program: string, line: SshLine): Promise<SshConfig | undefined> {
+export async function readSshConfig(program: string, line: SshLine): Promise<SshConfig | undefined> {
+  const asked = await askSsh(program, [...line.options, '--', line.destination ?? '']);
+  return asked.ok ? parseSshConfig(asked.output) : undefined;
+}
+
+/** What `ssh -G` with these words prints; else its complaint. Nothing is knocked on. */
+export function askSsh(
+  program: string,
+  words: readonly string[],
+): Promise<{ readonly ok: true; readonly output: string } | { readonly ok: false; readonly complaint: string }> {
+  const env = { ...process.env, [KNOCKED]: EVERY_HOST };
   return new Promise((resolve) => {
-    execFile(program, ['-G', ...line.options, '--', line.destination ?? ''], { timeout: 5_000 }, (error, output) => {
-      resolve(error === null ? parseSshConfig(output) : undefined);
+    execFile(program, ['-G', ...words], { timeout: 5_000, env }, (error, output, complaint) => {
+      if (error === null) resolve({ ok: true, output });
+      else resolve({ ok: false, complaint: complaint.trim() || error.message });
     });
   });
 }
@@ -57,11 +72,14 @@ export function parseSshConfig(output: string): SshConfig | undefined {
   };
   const hostName = set('hostname');
   if (hostName === undefined) return undefined;
+  const command = set('proxycommand');
+  const ourProxy = command !== undefined && isOurProxy(command);
   return {
     hostName,
     port: Number(set('port') ?? 22),
     hostKeyAlias: set('hostkeyalias'),
-    proxy: set('proxyjump') ?? set('proxycommand'),
+    proxy: set('proxyjump') ?? (ourProxy ? undefined : command),
+    ourProxy,
   };
 }
 
@@ -78,6 +96,7 @@ export function sshWords(
     if (family !== undefined) words.push(`-${family}`);
   } else {
     const { address, config } = target;
+    if (config?.ourProxy === true) words.push('-o', 'ProxyCommand=none');
     const text = formatAddress(address);
     words.push(`-${familyOf(address)}`);
     if (config?.hostName !== text) {
@@ -92,8 +111,8 @@ export function sshWords(
   return words;
 }
 
-/** As in known_hosts. */
-function keyName(name: string, port: number): string {
+/** Under which name ssh keeps the key of a host, as in known_hosts. */
+export function keyName(name: string, port: number): string {
   return port === 22 ? name : `[${name}]:${port}`;
 }
 
@@ -104,12 +123,13 @@ function hostOf(destination: string | undefined): string {
 /**
  * Becomes ssh, where the system lets a process become another program: then its terminal, signals and exit code are its own. Elsewhere runs
  * it as a child and returns its exit code, 128 and the signal's number if one ended it.
+ *
+ * @param knocked - the host that was knocked on: what `postern ssh-config` wrote shall not knock once more
  */
-export async function runSsh(program: string, words: readonly string[]): Promise<number> {
-  if (process.execve !== undefined && process.platform !== 'win32') {
-    process.execve(program, ['ssh', ...words], process.env);
-  }
-  const child = spawn(program, words, { stdio: 'inherit' });
+export async function runSsh(program: string, words: readonly string[], knocked?: string): Promise<number> {
+  const env = knocked === undefined ? process.env : { ...process.env, [KNOCKED]: knocked };
+  if (process.execve !== undefined && process.platform !== 'win32') process.execve(program, ['ssh', ...words], env);
+  const child = spawn(program, words, { stdio: 'inherit', env });
   const forward = (signal: NodeJS.Signals): void => {
     child.kill(signal);
   };

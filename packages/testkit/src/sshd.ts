@@ -21,12 +21,15 @@ export class Sshd implements AsyncDisposable {
   readonly port: number;
   /** Arguments for `ssh` that use the throw-away keys and no configuration of the user's. */
   readonly clientArguments: readonly string[];
+  /** The client's key. */
+  readonly identity: string;
   readonly #directory: string;
   readonly #process: ChildProcess;
 
   private constructor(port: number, clientArguments: readonly string[], directory: string, child: ChildProcess) {
     this.port = port;
     this.clientArguments = clientArguments;
+    this.identity = join(directory, 'client');
     this.#directory = directory;
     this.#process = child;
   }
@@ -61,6 +64,8 @@ export class Sshd implements AsyncDisposable {
         'UseDNS no',
         'PrintMotd no',
         'PrintLastLog no',
+        'Subsystem sftp internal-sftp',
+        'MaxStartups 100',
         '',
       ].join('\n'),
     );

@@ -30,7 +30,11 @@ export function askOptions(typed: Typed, io: Io, reach: Reach): AskOptions {
 }
 
 /** The service that was typed, or the host's default: the first that its invite named. */
-export function serviceOf(host: Host, typed: string | undefined, usual?: string): ServiceName {
+export function serviceOf(
+  host: Pick<Host, 'name' | 'services'>,
+  typed: string | undefined,
+  usual?: string,
+): ServiceName {
   const service = typed ?? host.services.find((name) => name === usual) ?? host.services[0];
   if (service === undefined) {
     throw new PersonError(`which service? the invite of ${host.name} named none`, {

@@ -78,5 +78,7 @@ export async function runHostsRemove(parsed: Parsed, io: Io): Promise<number> {
       `forgot ${host} and this device's key for it; its admin can revoke the device with \`posternd device revoke\``,
     );
   }
+  const { forgetInSsh } = await import('./ssh-config.ts');
+  await forgetInSsh(host.toLowerCase(), parsed, io);
   return EXIT.ok;
 }

@@ -7,6 +7,11 @@ import { askOptions, bookOf, serviceOf, tell } from './context.ts';
 
 /** `postern knock HOST [SERVICE]`. */
 export async function runKnock(parsed: Parsed, io: Io): Promise<number> {
+  if (!parsed.flags.has('for-ssh')) return knockNow(parsed, io);
+  return (await import('./ssh-knock.ts')).runKnockForSsh(parsed, io, knockNow);
+}
+
+async function knockNow(parsed: Parsed, io: Io): Promise<number> {
   const { flags } = parsed;
   if (flags.has('extend') && flags.has('single-use')) {
     throw new PersonError('--extend and --single-use exclude each other', {

@@ -52,5 +52,5 @@ export async function runPosternSsh(parsed: Parsed, io: Io): Promise<number> {
       `postern: note: ssh goes through ${config.proxy}, but only this device's address was opened; knock from there instead`,
     );
   }
-  return runSsh(program, sshWords(line, { address: granted.address, config }));
+  return runSsh(program, sshWords(line, { address: granted.address, config }), host.name);
 }
