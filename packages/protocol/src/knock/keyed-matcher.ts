@@ -200,7 +200,10 @@ export class KeyedMatcher {
   #judge(place: number, owners: readonly LiveSet[], told: Map<LiveSet, number> | undefined): readonly KeyedEvent[] {
     const start = place * this.#limits.ring;
     const kept = this.#numbers.subarray(start, start + (this.#length[place] ?? 0));
-    if (kept.length < this.#limits.needed) return NO_EVENTS;
+    if (kept.length < this.#limits.needed) {
+      this.#told.delete(place);
+      return NO_EVENTS;
+    }
     this.#stamp = (this.#stamp + 1) >>> 0;
     if (this.#stamp === 0) this.#stamps.fill(0xffff_ffff);
     for (const one of kept) this.#stamps[one] = this.#stamp;

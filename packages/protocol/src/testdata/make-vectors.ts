@@ -1,8 +1,9 @@
-/** Makes `vectors/spa-v1-*.json` and `vectors/invite.json`: `node --conditions=source packages/protocol/src/testdata/make-vectors.ts`. Always the same files. */
+/** Makes `vectors/spa-v1-*.json`, `vectors/invite.json` and `vectors/knock.json`: `node --conditions=source packages/protocol/src/testdata/make-vectors.ts`. Always the same files. */
 import { writeFileSync } from 'node:fs';
 import { makeInvalid } from './invalid-vectors.ts';
 import { makeInvites } from './invite-vectors.ts';
 import { vectorPath } from './read-vectors.ts';
+import { makeKnocks } from './slow-keyed-ports.ts';
 import { makeValid } from './valid-vectors.ts';
 
 /** Name and text of each file. */
@@ -11,6 +12,7 @@ export function renderVectors(): [name: string, text: string][] {
     ['spa-v1-valid.json', render(makeValid())],
     ['spa-v1-invalid.json', render(makeInvalid())],
     ['invite.json', render(makeInvites())],
+    ['knock.json', render(makeKnocks())],
   ];
 }
 
