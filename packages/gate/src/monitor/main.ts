@@ -2,6 +2,7 @@ import process from 'node:process';
 import type { UnixMicros } from '@postern/protocol';
 import { PersonError } from '@postern/terminal';
 import { openNftables } from '../firewall/nftables.ts';
+import { forbidCoreDumps } from '../system/core-dumps.ts';
 import { notifyManager } from '../system/notify.ts';
 import { administration } from './administration.ts';
 import { AdminServer, refuseSecond } from './admin-server.ts';
@@ -33,6 +34,7 @@ export interface MonitorOptions {
 export async function runMonitor(options: MonitorOptions): Promise<number> {
   const preview = loadGate(options.configFile);
   confine(preview.port);
+  forbidCoreDumps();
   await refuseSecond(preview.socket);
   const clock = (): UnixMicros => (Date.now() * 1000) as UnixMicros;
   const started = clock();
