@@ -146,6 +146,8 @@ export interface GrantEntry {
   /** Address or prefix. */
   readonly source: string;
   readonly ports: readonly string[];
+  /** Where they lead, when not to this host: an address, with a port (`10.0.3.7:443`, `[fd00::7]:443`) where it is another. */
+  readonly target?: string | undefined;
   readonly singleUse: boolean;
   readonly ends: IsoTime;
   readonly remainingSeconds: number;

@@ -25,7 +25,8 @@ import type { Service, User } from '../config/model.ts';
 import { addUser, revokeDevice, revokeUser } from '../config/user-file.ts';
 import type { Member } from './directory.ts';
 import type { Gate } from './gate.ts';
-import { formatEndpoint, type Grant } from './grant.ts';
+import { idOf } from './adoption.ts';
+import { formatEndpoint, formatTarget, type Grant } from './grant.ts';
 import { gateKeyId, newest } from './rotation.ts';
 import type { SentryProcess } from './sentry-process.ts';
 
@@ -158,6 +159,7 @@ export function administration(
       service: grant.service,
       source: formatAddress(grant.source.address) + (whole ? '' : `/${String(grant.source.prefix)}`),
       ports: grant.endpoints.map(formatEndpoint),
+      ...(grant.target === undefined ? {} : { target: formatTarget(grant.target) }),
       singleUse: grant.slot !== undefined,
       ends: iso(grant.ends),
       remainingSeconds: Math.max(0, Math.ceil((grant.ends - now) / MICROS_PER_SECOND)),
@@ -166,7 +168,7 @@ export function administration(
 
   /** Live grants that the kernel still holds: a single-use one that was used is over. */
   const heldGrants = (): Grant[] => {
-    const held = new Set(gate.firewall.list().openings.map((opening) => opening.id));
+    const held = new Set(gate.firewall.list().openings.map(idOf));
     return gate.grants.live(gate.clock()).filter((grant) => grant.slot === undefined || held.has(grant.id));
   };
 

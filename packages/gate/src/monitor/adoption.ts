@@ -1,4 +1,5 @@
-import type { RequestId, UnixMicros } from '@postern/protocol';
+import { sha256, toHex, type RequestId, type UnixMicros } from '@postern/protocol';
+import type { Forward } from '../config/model.ts';
 import type { Opening } from '../firewall/port.ts';
 import { elementKey, type Grant } from './grant.ts';
 
@@ -12,15 +13,29 @@ export interface Adoption {
   readonly unknown: number;
 }
 
+/** The id of the grant that an element belongs to: its comment, or else one that is made from where it stands. */
+export function idOf({ id, source, endpoint, slot }: Opening): string {
+  if (id !== undefined && /^[0-9a-f]{16}$/.test(id)) return id;
+  const place = `${elementKey(source, endpoint)} ${String(slot)}`;
+  return toHex(sha256(new TextEncoder().encode(place)).subarray(0, 8));
+}
+
+/** Where the elements of one grant lead. */
+function forwardOf(openings: readonly Opening[]): Forward | undefined {
+  const target = openings.find((opening) => opening.target !== undefined)?.target;
+  const own = openings.every((opening) => opening.target?.port === opening.endpoint.port);
+  return target === undefined || !own ? target : { ...target, port: undefined };
+}
+
 /**
  * Brings together what the kernel holds and what the records say about it. Whether something is held, and how long at most, the kernel
  * says; whose it is, and which of those who share an element ends earlier, the records.
  */
 export function adopt(openings: readonly Opening[], records: readonly Grant[], now: UnixMicros): Adoption {
   const endOf = (opening: Opening): UnixMicros => (now + opening.remaining * 1000) as UnixMicros;
-  const elements = new Map<string, UnixMicros>();
+  const elements = new Map<string, Opening>();
   for (const opening of openings) {
-    if (opening.slot === undefined) elements.set(elementKey(opening.source, opening.endpoint), endOf(opening));
+    if (opening.slot === undefined) elements.set(elementKey(opening.source, opening.endpoint), opening);
   }
 
   const live = new Map<string, Grant>();
@@ -28,32 +43,39 @@ export function adopt(openings: readonly Opening[], records: readonly Grant[], n
   for (const record of records) {
     if (record.slot !== undefined) continue;
     const keys = record.endpoints.map((endpoint) => elementKey(record.source, endpoint));
-    const ends = Math.min(record.ends, ...keys.map((key) => elements.get(key) ?? 0)) as UnixMicros;
-    if (ends <= now) continue;
-    live.set(record.id, { ...record, ends });
+    const held = keys.flatMap((key) => elements.get(key) ?? []);
+    const ends = Math.min(record.ends, ...held.map(endOf)) as UnixMicros;
+    if (held.length < keys.length || ends <= now) continue;
+    live.set(record.id, { ...record, ends, target: forwardOf(held) });
     for (const key of keys) explained.add(key);
   }
 
   // Single connections, and elements that no live record explains: by the ids that they bear.
   const byId = new Map(records.map((record) => [record.id, record]));
-  let unknown = 0;
+  const unexplained = new Map<string, Opening[]>();
   for (const opening of openings) {
-    const key = elementKey(opening.source, opening.endpoint);
-    if (opening.slot === undefined && explained.has(key)) continue;
-    const id = opening.id ?? `unknown-${key}`;
+    if (opening.slot === undefined && explained.has(elementKey(opening.source, opening.endpoint))) continue;
+    const id = idOf(opening);
+    unexplained.set(id, [...(unexplained.get(id) ?? []), opening]);
+  }
+  let unknown = 0;
+  for (const [id, held] of unexplained) {
     const record = byId.get(id);
     const before = live.get(id);
+    const [first] = held;
+    if (first === undefined) continue;
     if (before === undefined && record === undefined) unknown++;
     live.set(id, {
       id,
       request: record?.request ?? (id as RequestId),
       device: record?.device,
       service: record?.service,
-      source: opening.source,
-      endpoints: [...(before?.endpoints ?? []), opening.endpoint],
+      source: first.source,
+      endpoints: [...(before?.endpoints ?? []), ...held.map(({ endpoint }) => endpoint)],
       created: record?.created ?? now,
-      ends: Math.max(before?.ends ?? 0, endOf(opening)) as UnixMicros,
-      slot: opening.slot,
+      ends: Math.max(before?.ends ?? 0, ...held.map(endOf)) as UnixMicros,
+      slot: first.slot,
+      target: forwardOf(held),
     });
   }
 

@@ -24,7 +24,7 @@ import { Secret } from '../config/secret.ts';
 import { setProtect } from '../config/protect-edit.ts';
 import { addDevice } from '../config/user-file.ts';
 import { readFlows } from '../firewall/flows.ts';
-import type { Firewall } from '../firewall/port.ts';
+import type { Firewall, Plan } from '../firewall/port.ts';
 import type { RequestFrame } from '../line/codec.ts';
 import { barred, makeDirectory, type Directory } from './directory.ts';
 import { GrantBook } from './grants.ts';
@@ -47,9 +47,15 @@ export interface GateOptions {
   readonly log: Log;
 }
 
+function planOf({ port, capture, services }: Configuration): Plan {
+  const forwards = services.some(({ forward }) => forward !== undefined);
+  return { knockPort: port, dropKnocks: capture === 'packet', forwards };
+}
+
 /** First of all: what the configuration says is protected is closed, whatever else then fails to start. Live connections stay. */
-function closeDoors(firewall: Firewall, { port, capture, services }: Configuration): void {
-  firewall.install({ knockPort: port, dropKnocks: capture === 'packet' });
+function closeDoors(firewall: Firewall, configuration: Configuration): void {
+  const { services } = configuration;
+  firewall.install(planOf(configuration));
   const endpoints = services.filter((service) => service.protect).flatMap((service) => service.endpoints);
   if (endpoints.length === 0) return;
   const tcp = endpoints.filter((endpoint) => endpoint.protocol === 'tcp').map((endpoint) => endpoint.port);
@@ -157,8 +163,7 @@ export class Gate implements Disposable {
 
   /** Installs the ruleset, takes over the grants that it holds, and protects what the configuration says. */
   start(): void {
-    const { port, capture } = this.#configuration;
-    this.firewall.install({ knockPort: port, dropKnocks: capture === 'packet' });
+    this.firewall.install(planOf(this.#configuration));
     const { adopted, unknown } = this.grants.adopt(this.clock());
     if (adopted > 0) this.log('info', 'grants adopted', { grants: adopted, unknown });
     this.#endBarred();
@@ -191,9 +196,8 @@ export class Gate implements Disposable {
   watch(): void {
     try {
       if (this.firewall.present()) return;
-      const { port, capture, services } = this.#configuration;
-      this.firewall.install({ knockPort: port, dropKnocks: capture === 'packet' });
-      this.protections.restore(services);
+      this.firewall.install(this.#plan());
+      this.protections.restore(this.#configuration.services);
       const grants = this.grants.renew(this.clock());
       this.log('warning', 'the firewall rules were taken away by somebody; they are back', { grants });
     } catch (error) {
@@ -232,6 +236,8 @@ export class Gate implements Disposable {
     )
       .filter(([, changed]) => changed)
       .map(([key]) => key);
+    // Before anything else changes: a kernel that cannot forward refuses it.
+    if (planOf(after).forwards === true) this.firewall.install({ ...this.#plan(), forwards: true });
     // What needs a restart stays as it runs, so that status and invites tell the truth.
     this.#use({
       ...after,
@@ -318,6 +324,13 @@ export class Gate implements Disposable {
   [Symbol.dispose](): void {
     this.store[Symbol.dispose]();
     this.firewall[Symbol.dispose]();
+  }
+
+  /** Also what the configuration leads nowhere any more is led until the grant ends. */
+  #plan(): Plan {
+    const leading = this.grants.live(this.clock()).some((grant) => grant.target !== undefined);
+    const plan = planOf(this.#configuration);
+    return leading ? { ...plan, forwards: true } : plan;
   }
 
   #use(configuration: Configuration): void {

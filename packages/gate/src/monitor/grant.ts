@@ -1,5 +1,16 @@
-import { toHex, type DeviceId, type RequestId, type ServiceName, type UnixMicros } from '@postern/protocol';
-import type { Endpoint, Source } from '../firewall/port.ts';
+import {
+  accept,
+  formatAddress,
+  refuse,
+  toHex,
+  type DeviceId,
+  type RequestId,
+  type Result,
+  type ServiceName,
+  type UnixMicros,
+} from '@postern/protocol';
+import type { Forward, Service } from '../config/model.ts';
+import type { Endpoint, Source, Target } from '../firewall/port.ts';
 import type { StoredGrant } from './store.ts';
 
 /** Leave for one source to reach one service until a time. The kernel holds it and ends it; this is what we know about it. */
@@ -17,11 +28,43 @@ export interface Grant {
   readonly ends: UnixMicros;
   /** Place of a single-use grant, the same for each of its endpoints; undefined for a timed one. */
   readonly slot: number | undefined;
+  /** Where its connections are led, when not to this host. No record keeps it: the kernel does. */
+  readonly target?: Forward | undefined;
 }
 
 /** An endpoint as text: "tcp/22". */
 export function formatEndpoint(endpoint: Endpoint): string {
   return `${endpoint.protocol}/${String(endpoint.port)}`;
+}
+
+/** Where a grant leads the connections to one of its endpoints; undefined: to this host. */
+export function targetOf({ target }: Pick<Grant, 'target'>, endpoint: Endpoint): Target | undefined {
+  return target === undefined ? undefined : { ...target, port: target.port ?? endpoint.port };
+}
+
+/**
+ * Where a service leads a source, undefined for one of this host. Refused where the service lives elsewhere, but at no address of the
+ * source's family.
+ */
+export function leadFor(
+  service: Pick<Service, 'forward'>,
+  { family }: Pick<Source, 'family'>,
+): Result<Forward | undefined, 'not-permitted'> {
+  const target = service.forward?.[family];
+  return service.forward !== undefined && target === undefined ? refuse('not-permitted') : accept(target);
+}
+
+/** A target as text: "10.0.3.7", "10.0.3.7:443", "[fd00::7]:443". */
+export function formatTarget({ address, port }: Pick<Forward, 'address' | 'port'>): string {
+  const text = formatAddress(address);
+  if (port === undefined) return text;
+  return `${text.includes(':') ? `[${text}]` : text}:${String(port)}`;
+}
+
+/** Whether two grants for one source and endpoint lead to the same place. */
+export function leadAlike(a: Pick<Grant, 'target'>, b: Pick<Grant, 'target'>, endpoint: Endpoint): boolean {
+  const text = (target: Target | undefined): string => (target === undefined ? '' : formatTarget(target));
+  return text(targetOf(a, endpoint)) === text(targetOf(b, endpoint));
 }
 
 function parseEndpoints(text: string): Endpoint[] {

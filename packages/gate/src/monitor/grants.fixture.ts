@@ -10,6 +10,8 @@ import {
   type ServiceName,
   type UnixMicros,
 } from '@postern/protocol';
+import { parseForward } from '../config/forward.ts';
+import type { Forward } from '../config/model.ts';
 import { memoryFirewall, type MemoryFirewall } from '../firewall/memory.ts';
 import type { Applied, Change, Endpoint, Source } from '../firewall/port.ts';
 import { formatEndpoint } from './grant.ts';
@@ -39,6 +41,13 @@ export function source(text: string): Source {
   return prefix;
 }
 
+/** A target from its text. */
+function forward(text: string): Forward {
+  const parsed = parseForward(text);
+  if (parsed === undefined) throw new TypeError(`not a target: ${text}`);
+  return { ...parsed, masquerade: false };
+}
+
 /** What is asked for, in short. */
 export interface Asked {
   readonly device?: string;
@@ -47,6 +56,7 @@ export interface Asked {
   readonly seconds?: number;
   readonly once?: boolean;
   readonly request?: string;
+  readonly target?: string;
 }
 
 /** The records of a state that no disk holds. */
@@ -90,7 +100,7 @@ export class GrantBench {
 
   /** Installs the ruleset and protects all services. */
   install(): void {
-    this.firewall.install({ knockPort: 62201, dropKnocks: true });
+    this.firewall.install({ knockPort: 62201, dropKnocks: true, forwards: true });
     this.firewall.protect(Object.values(SERVICES).flat().map(endpoint), undefined);
   }
 
@@ -116,6 +126,7 @@ export class GrantBench {
     seconds = 30,
     once = false,
     request,
+    target,
   }: Asked): Wanted {
     return {
       request: (request ?? `request-${String(this.#ids++)}`) as RequestId,
@@ -125,6 +136,7 @@ export class GrantBench {
       endpoints: SERVICES[service].map(endpoint),
       seconds: seconds as Seconds,
       singleUse: once,
+      target: target === undefined ? undefined : forward(target),
     };
   }
 

@@ -11,9 +11,10 @@ import {
   type ServiceName,
   type UnixMicros,
 } from '@postern/protocol';
+import type { Forward } from '../config/model.ts';
 import { ONCE_SLOTS, type Applied, type Change, type Endpoint, type Firewall, type Source } from '../firewall/port.ts';
 import { adopt } from './adoption.ts';
-import { elementKey, formatEndpoint, grantOf, recordOf, sameSource, type Grant } from './grant.ts';
+import { elementKey, formatEndpoint, grantOf, leadAlike, recordOf, sameSource, targetOf, type Grant } from './grant.ts';
 import type { Store } from './store.ts';
 
 /** What a grant is asked for with. */
@@ -25,6 +26,8 @@ export interface Wanted {
   readonly endpoints: readonly Endpoint[];
   readonly seconds: Seconds;
   readonly singleUse: boolean;
+  /** Where the service lives, when not on this host; of the source's family. */
+  readonly target?: Forward | undefined;
 }
 
 /** What the state keeps of grants. */
@@ -98,7 +101,9 @@ export class GrantBook {
       endpoints: wanted.endpoints,
       created: now,
       ends: (now + wanted.seconds * MICROS_PER_SECOND) as UnixMicros,
+      target: wanted.target,
     };
+    this.#displace(grant, now);
     return wanted.singleUse ? this.#arm(grant, now) : this.#set({ ...grant, slot: undefined }, now);
   }
 
@@ -108,7 +113,8 @@ export class GrantBook {
     const ends = (now + wanted.seconds * MICROS_PER_SECOND) as UnixMicros;
     for (const grant of this.#of(wanted.device, wanted.service, now)) {
       if (!sameSource(grant.source, wanted.source)) continue;
-      const extended = { ...grant, ends: Math.max(grant.ends, ends) as UnixMicros };
+      const extended = { ...grant, ends: Math.max(grant.ends, ends) as UnixMicros, target: wanted.target };
+      this.#displace(extended, now);
       const done = grant.slot === undefined ? this.#set(extended, now) : this.#rearm(extended, grant.slot, now);
       // Used up meanwhile; the device may have another.
       if (done !== undefined) return done;
@@ -186,7 +192,10 @@ export class GrantBook {
     for (const slot of own.length >= MOST_PLACES ? own : order) {
       const seconds = secondsUntil(grant.ends, now);
       const applied = this.#firewall.apply(
-        endpoints.map((endpoint) => ({ kind: 'arm', source, endpoint, id, seconds, slot })),
+        endpoints.map((endpoint) => {
+          const target = targetOf(grant, endpoint);
+          return { kind: 'arm', source, endpoint, id, seconds, slot, target };
+        }),
       );
       if (applied.ok) {
         for (const other of siblings) if (other.slot === slot) this.#used(other, endpoints, now);
@@ -205,13 +214,22 @@ export class GrantBook {
     const seconds = secondsUntil(grant.ends, now);
     const used: Endpoint[] = [];
     for (const endpoint of grant.endpoints) {
-      const applied = this.#firewall.apply([{ kind: 'rearm', source, endpoint, id, seconds, slot }]);
+      const target = targetOf(grant, endpoint);
+      const applied = this.#firewall.apply([{ kind: 'rearm', source, endpoint, id, seconds, slot, target }]);
       if (applied.ok) continue;
       if (applied.reason !== 'missing') return refuse(this.#refusal(applied));
       used.push(endpoint);
     }
     const left = this.#used(grant, used, now);
     return left === undefined ? undefined : accept(left);
+  }
+
+  /** A source's endpoint leads to one place: ends the grants that lead elsewhere. */
+  #displace(grant: Omit<Grant, 'slot'>, now: UnixMicros): void {
+    for (const other of [...this.#sharing(this.#timed, grant), ...this.#sharing(this.#armed, grant)]) {
+      if (other.id === grant.id || other.ends <= now) continue;
+      if (!grant.endpoints.every((endpoint) => leadAlike(grant, other, endpoint))) this.#end(other, now);
+    }
   }
 
   #end(grant: Grant, now: UnixMicros): void {
@@ -234,7 +252,8 @@ export class GrantBook {
       if (other !== undefined && id !== grant.id && other.ends > last.ends) last = other;
     }
     if (last.ends <= now) return { kind: 'unset', source, endpoint };
-    return { kind: 'set', source, endpoint, seconds: secondsUntil(last.ends, now), id: last.id };
+    const target = targetOf(grant, endpoint);
+    return { kind: 'set', source, endpoint, seconds: secondsUntil(last.ends, now), id: last.id, target };
   }
 
   /** What is left of a single-use grant when these endpoints of it were used. */

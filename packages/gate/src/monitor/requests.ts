@@ -28,7 +28,7 @@ import {
 } from '@postern/protocol';
 import type { RequestFrame } from '../line/codec.ts';
 import { barred, type Directory, type Member } from './directory.ts';
-import { sameSource, type Grant } from './grant.ts';
+import { leadFor, sameSource, type Grant } from './grant.ts';
 import type { GrantBook } from './grants.ts';
 import type { GateKeys } from '../config/gate-key.ts';
 import { gateKeyId } from './rotation.ts';
@@ -241,6 +241,8 @@ export class RequestHandler {
     const service = statement.service === undefined ? undefined : this.#context.directory().service(statement.service);
     const decision = decide({ claim: statement, source: request.source, service, user, device, now });
     if (!decision.ok || service === undefined) return { status: 'not-permitted', end: none, reason: 'not-permitted' };
+    const lead = leadFor(service, decision.value.source);
+    if (!lead.ok) return { status: 'not-permitted', end: none, reason: 'not-permitted' };
     if (statement.source.type === 'observed') this.#remember(statement, request.observed, now);
 
     const before = grants.ofRequest(statement.device, statement.requestId);
@@ -260,6 +262,7 @@ export class RequestHandler {
       endpoints: service.endpoints,
       seconds,
       singleUse,
+      target: lead.value,
     };
     const granted = statement.kind === 'open' ? grants.open(wanted, now) : grants.extend(wanted, now);
     if (!granted.ok) {

@@ -24,7 +24,7 @@ export const grantList: Command = {
         grant.device ?? '?',
         grant.service ?? '?',
         grant.source,
-        grant.ports.join(' '),
+        grant.ports.join(' ') + (grant.target === undefined ? '' : ` at ${grant.target}`),
         grant.singleUse ? 'one connection' : 'any number',
         `${grant.remainingSeconds} s`,
       ]);

@@ -90,6 +90,7 @@ export function cannedHandlers(configFile: string): AdminHandlers {
           id: '00112233445566aa',
           source: '2001:db8::/64',
           ports: ['tcp/80'],
+          target: '[fd00::7]:8080',
           singleUse: false,
           ends: LATER,
           remainingSeconds: 5,
