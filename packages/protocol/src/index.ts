@@ -15,9 +15,17 @@ export {
 export { halfSipHash24 } from './halfsiphash.ts';
 export * from './invite.ts';
 export * from './knock/classic-matcher.ts';
-export { type DoorSequence, type DoorStep, type Knock, type KnockProtocol, MOST_DOOR_STEPS } from './knock/door.ts';
+export {
+  type DoorSequence,
+  type DoorStep,
+  type Knock,
+  type KnockProtocol,
+  MOST_DOOR_STEPS,
+  MOST_MISSES_WITHOUT_ORDER,
+} from './knock/door.ts';
 export * from './knock/keyed-matcher.ts';
 export * from './knock/keyed-ports.ts';
+export * from './knock/work.ts';
 export * from './layout.ts';
 export * from './open.ts';
 export * from './policy.ts';

@@ -79,6 +79,7 @@ test('the rule, case by case', () => {
     ['too late', door([step(1), step(2, { maxGap: SECOND })]), [1, knock(3, source(9)), 2], []],
     ['in time after the second of two', door([step(1), step(2, { maxGap: SECOND })]), [1, 1, 2], [3]],
     ['without order', { ...MAN_PAGE, anyOrder: true }, [9000, 7000, 8000], [3]],
+    ['without order and without a timeout, not all', { ...MAN_PAGE, anyOrder: true, timeout: Infinity }, [9000, 7000], []],
     ['without order, each again', { ...MAN_PAGE, anyOrder: true }, [9000, 7000, 9000, 7000, 8000], [5]],
     ['without order, a miss', { ...MAN_PAGE, anyOrder: true }, [9000, 7000, 1, 8000, 9000, 7000], [6]],
     ['without order, a miss forgiven', { ...MAN_PAGE, anyOrder: true, misses: 1 }, [9000, 7000, 1, 8000], [4]],

@@ -79,7 +79,7 @@ export function gather(gathering: Gathering, knock: Knock, now: number): Advance
   seenAt[step] = now;
   seenAs[step] = as;
   const began = Math.min(...seenAs);
-  const inTime = now - Math.min(...seenAt) <= sequence.timeout;
+  const inTime = began >= 0 && now - Math.min(...seenAt) <= sequence.timeout;
   return inTime && misses.filter((miss) => miss > began).length <= sequence.misses ? 'open' : 'alive';
 }
 
