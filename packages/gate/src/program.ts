@@ -4,6 +4,7 @@ import { check } from './admin/commands/check.ts';
 import { confirm } from './admin/commands/confirm.ts';
 import { deviceList } from './admin/commands/device-list.ts';
 import { deviceRevoke } from './admin/commands/device-revoke.ts';
+import { doctor } from './admin/commands/doctor.ts';
 import { grantEnd } from './admin/commands/grant-end.ts';
 import { grantList } from './admin/commands/grant-list.ts';
 import { init } from './admin/commands/init.ts';
@@ -25,11 +26,11 @@ export const program: Program = {
   summary: 'hides services, and opens them for one person at a time',
   description: [
     'This host becomes a gate: its services are hidden from everybody, and a device that proves in one packet that it may come in gets one of them opened, for itself, for a short time.',
-    'All commands but `init`, `run` and `check` ask the running daemon, over a socket that is for root only.',
+    'All commands but `init`, `run`, `check` and `doctor` ask the running daemon, over a socket that is for root only.',
   ],
   options: [],
   commands: [
-    ...[init, run, status, check, reload],
+    ...[init, run, status, check, doctor, reload],
     ...[userAdd, userList, userRevoke, invite],
     ...[deviceList, deviceRevoke, grantList, grantEnd],
     ...[protect, confirm, unprotect],
@@ -39,13 +40,14 @@ export const program: Program = {
     section: 8,
     exitCodes: [
       { code: 0, means: 'done' },
-      { code: 1, means: 'not done, the message says why; `check`: at least one error was found' },
+      { code: 1, means: 'not done, the message says why; `check` and `doctor`: at least one error was found' },
       { code: 2, means: 'the command line was not understood; nothing was done' },
       {
         code: 5,
         means: 'the configuration, or a file that belongs to it, is wrong: `FILE:LINE:COLUMN: …` where it is inside',
       },
-      { code: 6, means: '`check`: warnings, and no error' },
+      { code: 6, means: '`check` and `doctor`: warnings, and no error' },
+      { code: 7, means: '`doctor`: advice, and nothing worse' },
     ],
     files: [
       { path: '/etc/postern/posternd.toml', holds: 'the configuration' },

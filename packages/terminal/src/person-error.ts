@@ -13,6 +13,8 @@ export const EXIT = {
   configuration: 5,
   /** `check` found something that works but is weaker than it could be, and no error. */
   warnings: 6,
+  /** `doctor` found advice, and nothing worse. */
+  advice: 7,
 } as const;
 
 /**

@@ -1,10 +1,6 @@
-import process from 'node:process';
-import type { UnixMicros } from '@postern/protocol';
 import type { Configuration } from '../config/model.ts';
-import { checkConfiguration } from './check-configuration.ts';
-import type { Finding, Severity } from './finding.ts';
-import { withConfig } from './options.ts';
-import { readHostFacts, type FileFacts, type HostFacts } from './host-facts.ts';
+import type { Finding } from './finding.ts';
+import type { FileFacts, HostFacts } from './host-facts.ts';
 
 /**
  * What the kernel charges against net.core.optmem_max for the longest knock filter, with the short one that holds its place during a
@@ -119,6 +115,15 @@ export function judgeHost(configuration: Configuration, facts: HostFacts, own: n
       mend: `chmod 700 ${facts.state.path}`,
     });
   }
+  if (facts.socket !== undefined && (facts.socket.mode & 0o077) !== 0) {
+    found.push({
+      severity: 'error',
+      code: 'socket-open',
+      what: `${facts.socket.path} is open to others than root (mode ${facts.socket.mode.toString(8).padStart(4, '0')})`,
+      why: 'whoever reaches it can do what the commands do',
+      mend: `chmod 600 ${facts.socket.path}`,
+    });
+  }
   found.push(...optmem(facts.optmem));
   if (facts.passedOver.length > 0) {
     found.push({
@@ -129,41 +134,4 @@ export function judgeHost(configuration: Configuration, facts: HostFacts, own: n
     });
   }
   return found;
-}
-
-function notRunning(configuration: Configuration): Finding {
-  const closed = configuration.services.some((service) => service.protect);
-  return {
-    severity: closed ? 'error' : 'warning',
-    code: 'not-running',
-    what: `posternd is not running (nobody answers at ${configuration.socket})`,
-    why: closed ? 'nobody can open the protected services' : 'nobody is heard, and nothing is protected',
-    mend: `posternd run${withConfig(configuration.file)}, or start its service`,
-  };
-}
-
-const ORDER: readonly Severity[] = ['error', 'warning', 'note'];
-
-/** The worst findings first; those of one severity as they were found. */
-export function bySeverity(findings: readonly Finding[]): Finding[] {
-  return findings.toSorted((a, b) => ORDER.indexOf(a.severity) - ORDER.indexOf(b.severity));
-}
-
-/** What is asked. */
-export interface CheckOptions {
-  readonly configuration: Configuration;
-  /** Whether the daemon runs: said by who knows. */
-  readonly running: boolean;
-  /** The clock's time; now when absent. */
-  readonly now?: UnixMicros;
-}
-
-/** The static part of `posternd check`: configuration, permissions, and what the host lacks. Needs no daemon; changes nothing. */
-export async function checkHost({ configuration, running, now }: CheckOptions): Promise<Finding[]> {
-  const facts = await readHostFacts(configuration);
-  return bySeverity([
-    ...(running ? [] : [notRunning(configuration)]),
-    ...judgeHost(configuration, facts, process.geteuid?.() ?? 0),
-    ...checkConfiguration(configuration, now ?? ((Date.now() * 1000) as UnixMicros)),
-  ]);
 }

@@ -1,10 +1,13 @@
 /** What `posternd check` reads of the host: facts only; `check-host.ts` judges them. */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { release } from 'node:os';
 import { join } from 'node:path';
 import { PersonError } from '@postern/terminal';
 import { readGateKey } from '../config/gate-key.ts';
 import type { Configuration } from '../config/model.ts';
 import { systemUsers, type SystemUser } from '../config/system-user.ts';
+import { readUnit, type UnitFacts } from './doctor/boot.ts';
+import { readSshd, type SshdSettings } from './doctor/sshd-settings.ts';
 
 /** Owner and permissions of a file or directory that is there. */
 export interface FileFacts {
@@ -29,6 +32,18 @@ export interface HostFacts {
   readonly libnftables: boolean;
   /** net.core.optmem_max in bytes; undefined where it cannot be read. */
   readonly optmem: number | undefined;
+  /** The daemon's socket; undefined while it does not exist. */
+  readonly socket: FileFacts | undefined;
+  /** Names of capabilities that posternd needs and this process has not: `CAP_NET_ADMIN`. */
+  readonly missingCapabilities: readonly string[];
+  /** Whether something keeps the clock; undefined where the kernel does not say. */
+  readonly clockKept: boolean | undefined;
+  /** Release of the kernel, `6.1.0-30-amd64`. */
+  readonly kernel: string;
+  /** Undefined where sshd is not, or does not tell. */
+  readonly sshd: SshdSettings | undefined;
+  /** Undefined where systemd does not start things. */
+  readonly unit: UnitFacts | undefined;
 }
 
 function factsOf(path: string): FileFacts | undefined {
@@ -54,10 +69,25 @@ function optmem(): number | undefined {
   }
 }
 
+/** Bits of capability(7) that posternd's monitor uses. */
+const CAPABILITIES = { CAP_KILL: 5, CAP_SETGID: 6, CAP_SETUID: 7, CAP_SETPCAP: 8, CAP_NET_ADMIN: 12, CAP_NET_RAW: 13 };
+
+function missingCapabilities(): string[] {
+  const effective = BigInt(
+    `0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1] ?? '0'}`,
+  );
+  return Object.entries(CAPABILITIES).flatMap(([name, bit]) =>
+    ((effective >> BigInt(bit)) & 1n) === 0n ? [name] : [],
+  );
+}
+
 /** Reads the facts. Needs no daemon; changes nothing. */
 export async function readHostFacts(configuration: Configuration): Promise<HostFacts> {
-  const { file, usersDirectory, keyFile, sentryUser, stateDirectory, users } = configuration;
-  const { libnftablesPresent } = await import('../system/libnftables.ts');
+  const { file, usersDirectory, keyFile, sentryUser, stateDirectory, socket, users } = configuration;
+  const [{ libnftablesPresent }, { clockIsKept }] = await Promise.all([
+    import('../system/libnftables.ts'),
+    import('../system/clock-state.ts'),
+  ]);
   const known = new Set(users.map((user) => user.file));
   const listed = existsSync(usersDirectory) ? readdirSync(usersDirectory) : [];
   return {
@@ -69,5 +99,11 @@ export async function readHostFacts(configuration: Configuration): Promise<HostF
     setpriv: ['/usr/bin/setpriv', '/bin/setpriv'].some((path) => existsSync(path)),
     libnftables: libnftablesPresent(),
     optmem: optmem(),
+    socket: factsOf(socket),
+    missingCapabilities: missingCapabilities(),
+    clockKept: clockIsKept(),
+    kernel: release(),
+    sshd: readSshd(),
+    unit: readUnit(),
   };
 }

@@ -10,7 +10,7 @@ import {
   type UnixMicros,
 } from '@postern/protocol';
 import { EXIT, PersonError, nearest } from '@postern/terminal';
-import { checkHost } from '../admin/check-host.ts';
+import { checkDaemon } from '../admin/check-daemon.ts';
 import {
   PAGE,
   type AdminHandlers,
@@ -315,7 +315,13 @@ export function administration(
       return { id: grant.id };
     },
 
-    check: async () => ({ findings: await checkHost({ configuration: gate.configuration, running: true }) }),
+    check: () => ({
+      findings: checkDaemon({
+        file: gate.configuration.file,
+        now: gate.clock(),
+        invites: gate.store.invites().filter((it) => it.usedBy === undefined),
+      }),
+    }),
 
     protect({ service, seconds, force }) {
       const found = named('service', services(), service);

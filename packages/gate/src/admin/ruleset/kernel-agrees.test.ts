@@ -14,6 +14,11 @@ const skip = namespacesAvailable() || process.env['CI'] === 'true' ? false : 'NE
 
 const HOST = { 4: '10.79.0.1', 6: 'fd79::1' } as const;
 
+const host = {
+  isLocal: (address: string): boolean => address === HOST[4] || address === HOST[6],
+  wayTo: (): undefined => undefined,
+};
+
 function load(namespace: Namespace, { load: texts }: HostRules): void {
   for (const [program, text] of texts) {
     if (program === 'nft') namespace.run('nft', ['-f', '-'], text.replaceAll('} }', '}\n}'));
@@ -78,7 +83,7 @@ test('what becomes of a packet is what the kernel does with it', { skip, timeout
               },
               ...{ sourcePort: 50_000, destinationPort: 22, input: here, output: undefined, translated: false },
             };
-            const { verdict, stops } = simulate(ruleset, packet, (address) => address === HOST[family]);
+            const { verdict, stops } = simulate(ruleset, packet, host);
             assert.deepEqual([verdict, stops[0]?.chain.table.owner], [rules.verdict, rules.owner], `IPv${family}`);
             assert.equal(
               await reaches(world, HOST[family]),

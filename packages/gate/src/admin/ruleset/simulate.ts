@@ -36,6 +36,20 @@ export interface Journey {
   readonly packet: Packet;
 }
 
+/** What a packet's way depends on beside the rules. */
+export interface HostView {
+  /** Whether an address is this host's: what is translated to another one is forwarded. */
+  readonly isLocal: (address: string) => boolean;
+  /** The interface by which what is forwarded to an address leaves; undefined where that is not known. */
+  readonly wayTo: (address: string) => string | undefined;
+}
+
+/** Where a packet is sent on to; without a port it keeps its own. */
+export interface Destination {
+  readonly address: string;
+  readonly port: number | undefined;
+}
+
 /** nf_tables follows at most 16 jumps. */
 const DEEPEST = 16;
 
@@ -159,24 +173,25 @@ class Traveller {
     }
     const { verdict, rule } = first;
     if (verdict.kind === 'drop' || verdict.kind === 'reject') this.stops.push({ chain, rule, verdict: verdict.kind });
-    if (verdict.kind === 'translate') {
-      this.packet = {
-        ...this.packet,
-        destination: verdict.address ?? this.packet.destination,
-        destinationPort: verdict.port ?? this.packet.destinationPort,
-        translated: true,
-      };
-    }
+    if (verdict.kind === 'translate') this.translate(verdict.address, verdict.port);
     return verdict.kind;
+  }
+
+  translate(address: string | undefined, port: number | undefined): void {
+    const { destination, destinationPort } = this.packet;
+    this.packet = {
+      ...this.packet,
+      ...{ destination: address ?? destination, destinationPort: port ?? destinationPort, translated: true },
+    };
   }
 }
 
 /**
  * Sends a packet through.
  *
- * @param local - whether an address is this host's: what is translated to another one is forwarded
+ * @param forward - where Postern's own rules, which this ruleset need not hold, send it on to
  */
-export function simulate(ruleset: Ruleset, packet: Packet, local: (address: string) => boolean): Journey {
+export function simulate(ruleset: Ruleset, packet: Packet, host: HostView, forward?: Destination): Journey {
   const traveller = new Traveller(ruleset, packet);
   if (packet.input === undefined) {
     traveller.meet('output');
@@ -184,8 +199,10 @@ export function simulate(ruleset: Ruleset, packet: Packet, local: (address: stri
   } else {
     traveller.meet('ingress');
     traveller.meet('prerouting');
+    if (forward !== undefined) traveller.translate(forward.address, forward.port);
     const { destination } = traveller.packet;
-    const stays = destination === undefined || local(destination);
+    const stays = destination === undefined || host.isLocal(destination);
+    if (!stays) traveller.packet = { ...traveller.packet, output: host.wayTo(destination) };
     traveller.meet(stays ? 'input' : 'forward');
     if (!stays) traveller.meet('postrouting');
   }

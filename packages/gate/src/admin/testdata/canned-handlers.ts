@@ -1,9 +1,9 @@
 /** A daemon that knows its answers by heart, behind the real admin server: for the scripts that show what commands print. */
+import type { UnixMicros } from '@postern/protocol';
 import { EXIT, PersonError } from '@postern/terminal';
-import { checkHost } from '../check-host.ts';
+import { checkDaemon } from '../check-daemon.ts';
 import { explainRefusal, mayConfirm } from '../confirm-rule.ts';
 import { PAGE, type AdminHandlers, type InviteValue, type UserEntry } from '../protocol.ts';
-import { loadConfiguration } from '../../config/load.ts';
 
 const NOON = '2026-11-22T12:00:00.000Z';
 const LATER = '2026-11-23T12:00:00.000Z';
@@ -98,7 +98,7 @@ export function cannedHandlers(configFile: string): AdminHandlers {
       ],
     }),
     'grant.end': ({ id }) => ({ id }),
-    check: async () => ({ findings: await checkHost({ configuration: loadConfiguration(configFile), running: true }) }),
+    check: () => ({ findings: checkDaemon({ file: configFile, now: 0 as UnixMicros, invites: [] }) }),
     protect: ({ service, seconds, force }, progress) => {
       if (seconds < 120 && !force) {
         throw new PersonError(`${seconds} seconds are too short to open a new connection and confirm`, {
