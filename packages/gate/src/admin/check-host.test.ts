@@ -44,6 +44,7 @@ function user(name: string, services: readonly string[], devices: readonly Devic
   return {
     name,
     file: `/etc/postern/users.d/${name}.toml`,
+    doors: [],
     services: services as readonly ServiceName[],
     ...{ from: undefined, maxSeconds: undefined, expires: undefined, revoked: undefined },
     devices,

@@ -392,8 +392,10 @@ test('everything left out has its default', () => {
           prefix4: 32,
           prefix6: 128,
           protect: false,
+          keyed: false,
         },
       ],
+      doors: [],
       users: [],
     },
   );
@@ -452,6 +454,7 @@ observed_source = true
 prefix4 = 24
 prefix6 = 56
 protect = true
+keyed = true
 [services.ssh]
 ports = ["tcp/22"]
 max_seconds = 20
@@ -493,6 +496,7 @@ revoked = 2026-12-01T00:00:00Z
     prefix4: 24,
     prefix6: 56,
     protect: true,
+    keyed: true,
   });
   assert.deepEqual([ssh?.seconds, ssh?.maxSeconds], [20, 20]);
   const [ada] = it.users;

@@ -12,6 +12,7 @@ import {
 } from '@postern/protocol';
 import { EXIT, nearest, PersonError } from '@postern/terminal';
 import { readForward } from './forward.ts';
+import { readDoors } from './doors.ts';
 import type { Configuration, Device, Service, User } from './model.ts';
 import {
   decodeKey,
@@ -84,6 +85,7 @@ function readService(from: TomlFile, name: string, raw: ServiceTable): Service {
     prefix6: raw.prefix6 ?? 128,
     ...(forward === undefined ? {} : { forward }),
     protect: raw.protect ?? false,
+    keyed: raw.keyed ?? false,
   };
 }
 
@@ -153,6 +155,7 @@ export function readGate(from: TomlFile): GateConfiguration {
     stateDirectory: gate.state ?? DEFAULT_STATE,
     socket: gate.socket ?? DEFAULT_SOCKET,
     services,
+    doors: readDoors(from, raw.doors ?? {}, services, port),
   };
 }
 

@@ -1,5 +1,5 @@
 /** What the configuration says, after validation: plain data. The files' format is in `docs/reference/configuration.md`. */
-import type { DeviceId, Seconds, ServiceName, UnixMicros } from '@postern/protocol';
+import type { DeviceId, DoorStep, Seconds, ServiceName, UnixMicros } from '@postern/protocol';
 import type { Endpoint, Source, Target } from '../firewall/port.ts';
 
 /** How knocks are seen: `packet` = AF_PACKET sockets in front of a closed port; `dgram` = an open UDP port, for containers. */
@@ -27,6 +27,45 @@ export interface Service {
   readonly forward?: Readonly<Partial<Record<4 | 6, Forward>>> | undefined;
   /** Confirmed: protected from the start of the host on. Written by `posternd confirm`. */
   readonly protect: boolean;
+  /** Keyed knocks of devices may open it. */
+  readonly keyed: boolean;
+}
+
+/** Commands of a door, each a program with its arguments; `{source}`, `{door}`, `{family}` and `{target}` in them stand for values. */
+export interface DoorCommands {
+  readonly start: readonly string[];
+  /** For IPv6, if not the same; an empty one does nothing. */
+  readonly start6: readonly string[] | undefined;
+  readonly stop: readonly string[] | undefined;
+  readonly stop6: readonly string[] | undefined;
+  /** Seconds between start and stop. */
+  readonly stopAfter: number;
+  /** As whom they run; undefined: `nobody`. */
+  readonly user: string | undefined;
+  /** Seconds that each may take. */
+  readonly timeLimit: number;
+}
+
+/** One door: knocks in a sequence that open something for whoever knocked. */
+export interface Door {
+  readonly name: string;
+  /** Undefined for a door with one-time sequences. */
+  readonly steps: readonly DoorStep[] | undefined;
+  /** A file with a sequence a line, each good for one opening. */
+  readonly oneTime: { readonly file: string; readonly lookAhead: number } | undefined;
+  /** From the first to the last step, in microseconds. */
+  readonly timeout: number;
+  /** Gaps of steps that have none of their own, in microseconds: those of one-time sequences. */
+  readonly minGap: number;
+  readonly maxGap: number;
+  /** Other ports that are forgiven. */
+  readonly misses: number;
+  readonly anyOrder: boolean;
+  /** The only address that counts, 16 bytes; undefined: any of this host. */
+  readonly target: Uint8Array | undefined;
+  /** What it opens; undefined where it runs commands instead. */
+  readonly opens: { readonly service: ServiceName; readonly seconds: Seconds } | undefined;
+  readonly commands: DoorCommands | undefined;
 }
 
 /** One device of a user: a public key. */
@@ -79,5 +118,6 @@ export interface Configuration {
   /** Path of the admin socket; /run/postern/posternd.sock. */
   readonly socket: string;
   readonly services: readonly Service[];
+  readonly doors: readonly Door[];
   readonly users: readonly User[];
 }

@@ -2,6 +2,8 @@
 import { importVerifier, parseAddress, parsePrefix } from '@postern/protocol';
 import { TomlDate } from 'smol-toml';
 import * as v from 'valibot';
+import { doorKeys, doorsSchema, type DoorTable } from './door-schema.ts';
+import { text, whole } from './schema-parts.ts';
 import { FORWARD_FORM } from './forward.ts';
 
 /** The knock port when none is set: fwknop's, so that nobody learns from the port alone which of the two is there. */
@@ -45,18 +47,6 @@ export function parseEndpoint(text: string): { protocol: 'tcp' | 'udp'; port: nu
   const [, protocol, digits] = ENDPOINT.exec(text) ?? [];
   const port = Number(digits);
   return protocol === undefined || port > 65_535 ? undefined : { protocol: protocol === 'tcp' ? 'tcp' : 'udp', port };
-}
-
-function text(expected: string, check: (value: string) => boolean): v.GenericSchema<string> {
-  return v.pipe(v.string(expected), v.check(check, expected));
-}
-
-function whole(from: number, to: number): v.GenericSchema<number> {
-  const expected = `a whole number from ${from} to ${to} is expected`;
-  return v.pipe(
-    v.number(expected),
-    v.check((value) => Number.isInteger(value) && value >= from && value <= to, expected),
-  );
 }
 
 const flag = v.boolean('true or false (without quotes) is expected');
@@ -120,6 +110,7 @@ const service = {
   forward: v.optional(v.union([v.string(), v.array(v.string())], FORWARD_FORM)),
   masquerade: v.optional(flag),
   protect: v.optional(flag),
+  keyed: v.optional(flag),
 };
 
 const device = {
@@ -184,6 +175,7 @@ export interface ServiceTable {
   readonly forward?: string | readonly string[] | undefined;
   readonly masquerade?: boolean | undefined;
   readonly protect?: boolean | undefined;
+  readonly keyed?: boolean | undefined;
 }
 
 /** posternd.toml as it is written. */
@@ -201,6 +193,7 @@ export interface GateFile {
       }
     | undefined;
   readonly services?: Readonly<Record<string, ServiceTable>> | undefined;
+  readonly doors?: Readonly<Record<string, DoorTable>> | undefined;
 }
 
 /** A device as a file of users.d writes it. */
@@ -233,6 +226,7 @@ export const gateFileSchema: v.GenericSchema<unknown, GateFile> = v.strictObject
       'tables, such as [services.ssh], are expected',
     ),
   ),
+  doors: v.optional(doorsSchema),
 });
 
 /** Schema of one file of users.d. */
@@ -240,7 +234,8 @@ export const userFileSchema: v.GenericSchema<unknown, UserFile> = v.strictObject
 
 /** The keys that may stand in the table at `path` of posternd.toml. */
 export function gateFileKeys(path: readonly unknown[]): readonly string[] {
-  if (path.length === 0) return ['gate', 'services'];
+  if (path.length === 0) return ['gate', 'services', 'doors'];
+  if (path[0] === 'doors') return doorKeys(path.length > 2);
   return path[0] === 'gate' ? Object.keys(gate) : Object.keys(service);
 }
 

@@ -46,6 +46,7 @@ export function rehearse(): void {
     prefix4: 32,
     prefix6: 128,
     protect: false,
+    keyed: false,
   };
   const unlimited = { expires: undefined, revoked: undefined };
   const user: User = {

@@ -47,6 +47,7 @@ const ssh: Service = {
   observedSource: false,
   prefix4: 32,
   prefix6: 128,
+  keyed: false,
   protect: true,
 };
 const web: Service = {

@@ -55,6 +55,7 @@ function servicesOf({ services }: VectorContext): Service[] {
     seconds: service.seconds as Seconds,
     maxSeconds: service.maxSeconds as Seconds,
     protect: true,
+    keyed: false,
   }));
 }
 
