@@ -130,7 +130,13 @@ test(
 
     places.push(['the log of the daemon', house.gate.log]);
     // Everything that was written but the files that are made to hold keys.
-    const holders = new Set([keyFile, inviteFile, secondFile, askpass, join(house.home, 'postern/hosts/second.json')]);
+    const holders = new Set([
+      keyFile,
+      inviteFile,
+      secondFile,
+      askpass,
+      ...['second', 'third'].map((name) => join(house.home, `postern/hosts/${name}.json`)),
+    ]);
     for (const directory of [house.gate.directory, house.gate.runtime, house.home])
       for (const [path, text] of filesBelow(directory)) if (!holders.has(path)) places.push([path, text]);
     for (const path of holders) {
