@@ -44,7 +44,6 @@ function user(name: string, services: readonly string[], devices: readonly Devic
   return {
     name,
     file: `/etc/postern/users.d/${name}.toml`,
-    doors: [],
     services: services as readonly ServiceName[],
     ...{ from: undefined, maxSeconds: undefined, expires: undefined, revoked: undefined },
     devices,
@@ -70,6 +69,7 @@ function configuration(
     stateDirectory: '/var/lib/postern',
     socket: '/run/postern/posternd.sock',
     services,
+    doors: [],
     users,
     ...over,
   };

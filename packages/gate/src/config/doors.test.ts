@@ -76,7 +76,7 @@ test('one-time sequences look ahead, and commands have their limits', () => {
 });
 
 for (const [toml, says] of [
-  [`${FRONT}`, /^\d+:\d+: doors\.front: `sequence` is missing \| for example/],
+  [FRONT, /^\d+:\d+: doors\.front: `sequence` is missing \| for example/],
   [`${FRONT}sequence = ["tcp/7000"]\none_time = "/x"`, /^7:1: doors\.front\.one_time: .*not both/],
   ['[doors.front]\nsequence = ["tcp/7000"]', /what it opens is missing/],
   [`${FRONT}sequence = ["tcp/7000"]\nstart = ["/x"]`, /opens a service or runs commands, not both/],
