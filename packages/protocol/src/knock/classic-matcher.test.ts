@@ -79,7 +79,12 @@ test('the rule, case by case', () => {
     ['too late', door([step(1), step(2, { maxGap: SECOND })]), [1, knock(3, source(9)), 2], []],
     ['in time after the second of two', door([step(1), step(2, { maxGap: SECOND })]), [1, 1, 2], [3]],
     ['without order', { ...MAN_PAGE, anyOrder: true }, [9000, 7000, 8000], [3]],
-    ['without order and without a timeout, not all', { ...MAN_PAGE, anyOrder: true, timeout: Infinity }, [9000, 7000], []],
+    [
+      'without order and without a timeout, not all',
+      { ...MAN_PAGE, anyOrder: true, timeout: Infinity },
+      [9000, 7000],
+      [],
+    ],
     ['without order, each again', { ...MAN_PAGE, anyOrder: true }, [9000, 7000, 9000, 7000, 8000], [5]],
     ['without order, a miss', { ...MAN_PAGE, anyOrder: true }, [9000, 7000, 1, 8000, 9000, 7000], [6]],
     ['without order, a miss forgiven', { ...MAN_PAGE, anyOrder: true, misses: 1 }, [9000, 7000, 1, 8000], [4]],
@@ -106,15 +111,21 @@ test('the rule, case by case', () => {
 });
 
 test('TCP flags: a step takes the packets that have the flags it asks for, and a pure SYN when it asks for none', () => {
-  const flagged = (flagsSet: number, flagsClear: number): ClassicMatcher => matcherOf(door([step(1, { flagsSet, flagsClear })]));
+  const flagged = (flagsSet: number, flagsClear: number): ClassicMatcher =>
+    matcherOf(door([step(1, { flagsSet, flagsClear })]));
   for (let flags = 0; flags < 64; flags++) {
-    const opens = (matcher: ClassicMatcher): boolean => openings(matcher, [knock(1, source(1), { flags })]).length === 1;
+    const opens = (matcher: ClassicMatcher): boolean =>
+      openings(matcher, [knock(1, source(1), { flags })]).length === 1;
     assert.equal(opens(flagged(0, 0)), (flags & 0x17) === SYN, `pure SYN: ${flags}`);
     assert.equal(opens(flagged(0x11, 0x02)), (flags & 0x13) === 0x11, `fin, ack, !syn: ${flags}`);
   }
   const fins = door([7000, 8000].map((port) => step(port, { flagsSet: 1 })));
   const fin = (port: number): Knock => knock(port, source(1), { flags: 1 });
-  assert.deepEqual(openings(matcherOf(fins), [fin(7000), knock(7500), fin(8000)]), [3], 'a SYN is no miss for a door of FINs');
+  assert.deepEqual(
+    openings(matcherOf(fins), [fin(7000), knock(7500), fin(8000)]),
+    [3],
+    'a SYN is no miss for a door of FINs',
+  );
   assert.deepEqual(openings(matcherOf(fins), [fin(7000), fin(7500), fin(8000)]), [], 'a FIN elsewhere is one');
 });
 
@@ -193,44 +204,47 @@ const anyDoor: fc.Arbitrary<DoorSequence> = fc
     const different = new Map(steps.map((one) => [`${one.protocol}/${one.port}`, one]));
     return door(rest.anyOrder ? [...different.values()] : steps, rest);
   });
-const anyKnock = fc
-  .record({
-    from: fc.integer({ min: 0, max: 2 }),
-    protocol: fc.constantFrom<KnockProtocol>('tcp', 'tcp', 'udp', 'icmp'),
-    port: fc.integer({ min: 1, max: 4 }),
-    flags: fc.constantFrom(SYN, SYN, 0x01, 0x12),
-    destination: fc.constantFrom(HOST, HOST, OTHER),
-    pause: fc.constantFrom(0, 1, 1, 1, 2, 5, -1),
-    /** Rather than that, the knock that the first door waits for next. */
-    aimed: fc.boolean(),
-  });
+const anyKnock = fc.record({
+  from: fc.integer({ min: 0, max: 2 }),
+  protocol: fc.constantFrom<KnockProtocol>('tcp', 'tcp', 'udp', 'icmp'),
+  port: fc.integer({ min: 1, max: 4 }),
+  flags: fc.constantFrom(SYN, SYN, 0x01, 0x12),
+  destination: fc.constantFrom(HOST, HOST, OTHER),
+  pause: fc.constantFrom(0, 1, 1, 1, 2, 5, -1),
+  /** Rather than that, the knock that the first door waits for next. */
+  aimed: fc.boolean(),
+});
 
 test('many knocks of three sources at several doors: no early open, no missed one, nothing crosses over', () => {
   let opened = 0;
   fc.assert(
-    fc.property(fc.array(anyDoor, { minLength: 1, maxLength: 3 }), fc.array(anyKnock, { maxLength: 40, size: 'max' }), (doors, knocks) => {
-      const sequences = doors.map((one, sequence) => ({ ...one, sequence }));
-      const matcher = matcherOf(...sequences);
-      // Each source has doors of its own in the slow twin: what they do cannot touch each other.
-      const slow = [0, 1, 2].map(() => sequences.map((sequence) => new SlowDoor(sequence)));
-      const aims = [0, 0, 0];
-      let now = 100;
-      for (const { from, pause, aimed, protocol, port, flags, destination } of knocks) {
-        now += pause;
-        const wanted = sequences[0]?.steps ?? [];
+    fc.property(
+      fc.array(anyDoor, { minLength: 1, maxLength: 3 }),
+      fc.array(anyKnock, { maxLength: 40, size: 'max' }),
+      (doors, knocks) => {
+        const sequences = doors.map((one, sequence) => ({ ...one, sequence }));
+        const matcher = matcherOf(...sequences);
+        // Each source has doors of its own in the slow twin: what they do cannot touch each other.
+        const slow = [0, 1, 2].map(() => sequences.map((sequence) => new SlowDoor(sequence)));
+        const aims = [0, 0, 0];
+        let now = 100;
+        for (const { from, pause, aimed, protocol, port, flags, destination } of knocks) {
+          now += pause;
+          const wanted = sequences[0]?.steps ?? [];
           const aim = wanted[(aims[from] ?? 0) % wanted.length];
-        let one: Knock = { source: source(from), destination, protocol, port: protocol === 'icmp' ? 0 : port, flags };
-        if (aimed && aim !== undefined) {
-          aims[from] = (aims[from] ?? 0) + 1;
-          const flagged = aim.flagsSet === 0 ? SYN : aim.flagsSet;
-          one = { ...one, protocol: aim.protocol, port: aim.port, flags: aim.protocol === 'tcp' ? flagged : 0 };
+          let one: Knock = { source: source(from), destination, protocol, port: protocol === 'icmp' ? 0 : port, flags };
+          if (aimed && aim !== undefined) {
+            aims[from] = (aims[from] ?? 0) + 1;
+            const flagged = aim.flagsSet === 0 ? SYN : aim.flagsSet;
+            one = { ...one, protocol: aim.protocol, port: aim.port, flags: aim.protocol === 'tcp' ? flagged : 0 };
+          }
+          const events = matcher.knock(one, now as UnixMicros);
+          const expected = (slow[from] ?? []).flatMap((each, index) => (each.knock(one, now) ? [index] : []));
+          assert.deepEqual(events.map(({ sequence }) => sequence).sort(), expected);
+          opened += expected.length;
         }
-        const events = matcher.knock(one, now as UnixMicros);
-        const expected = (slow[from] ?? []).flatMap((each, index) => (each.knock(one, now) ? [index] : []));
-        assert.deepEqual(events.map(({ sequence }) => sequence).sort(), expected);
-        opened += expected.length;
-      }
-    }),
+      },
+    ),
     { numRuns: 600, seed: 5 },
   );
   assert.ok(opened > 1000, `${opened} openings`);
@@ -247,7 +261,9 @@ test('other sequences take the place of the old ones; progress in those that sta
 });
 
 test('several sequences of one door at once: the event says which was knocked, and the others go on', () => {
-  const matcher = matcherOf(...[1, 2, 3].map((sequence) => door([step(sequence), step(10), step(20)], { sequence, misses: 2 })));
+  const matcher = matcherOf(
+    ...[1, 2, 3].map((sequence) => door([step(sequence), step(10), step(20)], { sequence, misses: 2 })),
+  );
   const events = [1, 2, 10, 20].flatMap((port, at) => matcher.knock(knock(port), at as UnixMicros));
   assert.deepEqual(events, [
     { door: 1, sequence: 1 },

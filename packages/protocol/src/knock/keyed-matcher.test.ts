@@ -34,7 +34,10 @@ test('enough numbers of a set, in any order and with others in between, draw an 
   const first = drawn.findIndex(({ length }) => length > 0);
   assert.equal(first, 2 * (KEYED.needed - 1));
   assert.deepEqual(drawn[first], [{ ordinal: 7, slot: 42, numbers: Uint16Array.from(sent.slice(0, first + 1)) }]);
-  assert.ok(drawn.slice(first).every(({ length }) => length === 1), 'and so does each further number');
+  assert.ok(
+    drawn.slice(first).every(({ length }) => length === 1),
+    'and so does each further number',
+  );
   assert.deepEqual(matcher.knock(source(1), sent[0] ?? 0, 100 as UnixMicros), [], 'but none that was there');
 });
 
@@ -47,7 +50,10 @@ test('numbers of two sources are never counted together', () => {
 });
 
 test('a number counts for the window, and not a microsecond longer', () => {
-  for (const [late, expected] of [[0, 1], [1, 0]] as const) {
+  for (const [late, expected] of [
+    [0, 1],
+    [1, 0],
+  ] as const) {
     const matcher = new KeyedMatcher();
     const set = numbered(5000, KEYED.numbers);
     matcher.addSet(1, 1, set);
@@ -58,7 +64,10 @@ test('a number counts for the window, and not a microsecond longer', () => {
 });
 
 test('128 other numbers do not harm, 129 push the oldest out', () => {
-  for (const [others, expected] of [[128, 1], [129, 0]] as const) {
+  for (const [others, expected] of [
+    [128, 1],
+    [129, 0],
+  ] as const) {
     const matcher = new KeyedMatcher();
     matcher.addSet(1, 1, numbered(5000, KEYED.numbers));
     events(matcher, numbered(5000, 11));
@@ -79,7 +88,10 @@ test('a set that was removed draws nothing, one that is added later counts what 
   assert.equal(matcher.knock(source(1), 5013, 21 as UnixMicros).length, 1);
   matcher.addSet(3, 2, set);
   matcher.addSet(2, 1, numbered(6000, KEYED.numbers));
-  assert.deepEqual(matcher.knock(source(1), 5014, 22 as UnixMicros).map(({ ordinal }) => ordinal), [3]);
+  assert.deepEqual(
+    matcher.knock(source(1), 5014, 22 as UnixMicros).map(({ ordinal }) => ordinal),
+    [3],
+  );
   matcher.removeBefore(2);
   assert.equal(matcher.sets, 1);
   matcher.clearSets();
@@ -122,7 +134,11 @@ function same(actual: readonly KeyedEvent[], expected: readonly KeyedEvent[], wh
 
 test('every input up to five knocks, over four numbers and two pauses: the same as everything kept and looked through again', () => {
   const symbols = [1, 2, 3, 9].flatMap((number) => [1, 3].map((pause) => ({ number, pause })));
-  const sets = [[1, 2], [2, 3], [1, 2, 3]];
+  const sets = [
+    [1, 2],
+    [2, 3],
+    [1, 2, 3],
+  ];
   const length = 5;
   let drawn = 0;
   // A window that outlasts all, and one that does not; rings that hold all, and that do not.
@@ -149,11 +165,33 @@ test('every input up to five knocks, over four numbers and two pauses: the same 
 test('many knocks of three sources while sets come and go: no early event, no missed one, nothing crosses over', () => {
   const number = fc.integer({ min: 0, max: 12 });
   const action = fc.oneof(
-    { weight: 12, arbitrary: fc.record({ type: fc.constant('knock' as const), from: fc.integer({ min: 0, max: 2 }), number, pause: fc.constantFrom(0, 1, 1, 2, 7, 25, -1) }) },
-    { weight: 1, arbitrary: fc.record({ type: fc.constant('add' as const), ordinal: fc.integer({ min: 0, max: 2 }), numbers: fc.uniqueArray(number, { minLength: 4, maxLength: 6 }) }) },
-    { weight: 1, arbitrary: fc.record({ type: fc.constant('remove' as const), ordinal: fc.integer({ min: 0, max: 2 }) }) },
+    {
+      weight: 12,
+      arbitrary: fc.record({
+        type: fc.constant('knock' as const),
+        from: fc.integer({ min: 0, max: 2 }),
+        number,
+        pause: fc.constantFrom(0, 1, 1, 2, 7, 25, -1),
+      }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        type: fc.constant('add' as const),
+        ordinal: fc.integer({ min: 0, max: 2 }),
+        numbers: fc.uniqueArray(number, { minLength: 4, maxLength: 6 }),
+      }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({ type: fc.constant('remove' as const), ordinal: fc.integer({ min: 0, max: 2 }) }),
+    },
   );
-  const limits = fc.record({ needed: fc.integer({ min: 1, max: 4 }), ring: fc.integer({ min: 4, max: 9 }), window: fc.constantFrom(6, 30, 1000) });
+  const limits = fc.record({
+    needed: fc.integer({ min: 1, max: 4 }),
+    ring: fc.integer({ min: 4, max: 9 }),
+    window: fc.constantFrom(6, 30, 1000),
+  });
   let drawn = 0;
   fc.assert(
     fc.property(limits, fc.array(action, { maxLength: 100, size: 'max' }), (some, actions) => {
@@ -206,6 +244,13 @@ test('there are no more sets than the limit, and none with too few numbers or on
   assert.ok(matcher.addSet(99, 1, [3, 4]), 'one in place of another is no more');
   assert.throws(() => matcher.addSet(1, 1, [1]), RangeError);
   assert.throws(() => matcher.addSet(1, 1, [1, 1, 2]), RangeError);
-  for (const wrong of [{ needed: 0 }, { needed: 4 }, { window: 0 }, { window: 2 ** 31 }, { ring: 65_536 }, { sources: 0 }])
+  for (const wrong of [
+    { needed: 0 },
+    { needed: 4 },
+    { window: 0 },
+    { window: 2 ** 31 },
+    { ring: 65_536 },
+    { sources: 0 },
+  ])
     assert.throws(() => new KeyedMatcher({ ...SMALL, ...wrong }), RangeError);
 });

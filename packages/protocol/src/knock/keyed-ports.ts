@@ -5,8 +5,9 @@
  */
 import { ADDRESS_SIZE } from '../address.ts';
 import { MICROS_PER_SECOND, type ServiceName, type UnixMicros } from '../brand.ts';
-import { ascii, concat, readU16, sized, writeU32, writeU64 } from '../bytes.ts';
+import { ascii, concat, readU16, readU32, sized, writeU32, writeU64 } from '../bytes.ts';
 import { hmacSha256 } from '../crypto.ts';
+import type { Random } from '../random.ts';
 
 /** The parameters of keyed knocking; `docs/decisions/0010-keyed-knocking.md` says why these. */
 export const KEYED = {
@@ -21,9 +22,9 @@ export const KEYED = {
   /** Length of a slot in microseconds. */
   slot: 30 * MICROS_PER_SECOND,
   /** Numbers in a set that is bound to the source's address. */
-  boundNumbers: 8,
+  boundNumbers: 12,
   /** How many of those must be there. */
-  boundNeeded: 6,
+  boundNeeded: 7,
   /** The lowest number. */
   first: 1024,
   /** How many numbers there are to draw from: 1024 to 32767, below the ports that hosts connect from. The same on every gate. */
@@ -66,6 +67,24 @@ export function keyedPorts(key: Uint8Array, slot: number, service: ServiceName):
 export function boundPorts(key: Uint8Array, slot: number, service: ServiceName, address: Uint8Array): number[] {
   const bound = sized(address, ADDRESS_SIZE, 'address');
   return draw(key, KEYED.boundNumbers, concat(prefix(LABEL_BOUND, slot, service), bound));
+}
+
+/**
+ * The order in which to send both sets once: as it falls, but that the first three are of the first set. The gate remembers a source from the first
+ * number on that it can know, and before that would forget those of the bound set. Send it all twice, in a new order, 2 ms from packet to packet.
+ *
+ * @param bound empty where the device does not know its address
+ */
+export function knockOrder(numbers: readonly number[], bound: readonly number[], random: Random): number[] {
+  const shuffled = (list: readonly number[]): number[] => {
+    const keys = random(4 * list.length);
+    return list
+      .map((number, at) => ({ number, key: readU32(keys, 4 * at) }))
+      .sort((a, b) => a.key - b.key)
+      .map(({ number }) => number);
+  };
+  const first = shuffled(numbers).slice(0, 3);
+  return [...first, ...shuffled([...new Set([...numbers, ...bound])].filter((number) => !first.includes(number)))];
 }
 
 /** What the numbers of a source are for a set; undefined: not enough of it are there. */

@@ -67,32 +67,36 @@ test('whatever is heard and given up, the same sources have places as by the rul
     remove: fc.integer({ min: 0, max: 9 }).map((one) => one === 0),
   });
   fc.assert(
-    fc.property(fc.integer({ min: 1, max: 24 }), fc.array(action, { maxLength: 120, size: 'max' }), (capacity, actions) => {
-      const held = new Map<number, string>();
-      const table = new SourceTable(capacity, (place) => {
-        held.delete(place);
-        evicted++;
-      });
-      const slow = new SlowTable(capacity);
-      for (const { prefix, host, remove } of actions) {
-        const address = source(prefix * 256 + host);
-        let place = table.find(address);
-        if (remove) {
-          slow.remove(address);
-          // The look-up counts as heard, but what is removed is not there to be any more.
-          if (place !== undefined) table.remove(place);
-        } else {
-          slow.hear(address);
-          place ??= table.add(address);
-          assert.ok(place >= 0 && place < capacity);
-          const holder = held.get(place);
-          assert.ok(holder === undefined || holder === toHex(address), 'a place has one source');
-          held.set(place, toHex(address));
+    fc.property(
+      fc.integer({ min: 1, max: 24 }),
+      fc.array(action, { maxLength: 120, size: 'max' }),
+      (capacity, actions) => {
+        const held = new Map<number, string>();
+        const table = new SourceTable(capacity, (place) => {
+          held.delete(place);
+          evicted++;
+        });
+        const slow = new SlowTable(capacity);
+        for (const { prefix, host, remove } of actions) {
+          const address = source(prefix * 256 + host);
+          let place = table.find(address);
+          if (remove) {
+            slow.remove(address);
+            // The look-up counts as heard, but what is removed is not there to be any more.
+            if (place !== undefined) table.remove(place);
+          } else {
+            slow.hear(address);
+            place ??= table.add(address);
+            assert.ok(place >= 0 && place < capacity);
+            const holder = held.get(place);
+            assert.ok(holder === undefined || holder === toHex(address), 'a place has one source');
+            held.set(place, toHex(address));
+          }
+          assert.deepEqual([...held.values()].sort(), slow.keys());
+          assert.equal(table.size, held.size);
         }
-        assert.deepEqual([...held.values()].sort(), slow.keys());
-        assert.equal(table.size, held.size);
-      }
-    }),
+      },
+    ),
     { numRuns: 200, seed: 11 },
   );
   assert.ok(evicted > 1000, `${evicted} places were given up`);

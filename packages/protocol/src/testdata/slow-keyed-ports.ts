@@ -60,7 +60,10 @@ export function makeKnocks(): KnockFile {
   // Slots in which a word is dropped as too large, and in which a number comes twice.
   const large = slotWhere((words) => words.slice(0, 20).some((word) => word >= 63488));
   const twice = slotWhere((words) => new Set(words.slice(0, 20).map((word) => word % 31744)).size < 20);
-  cases.push(['a word that is too large', one, large, 'ssh', '192.0.2.7'], ['a number drawn twice', one, twice, 'ssh', '192.0.2.7']);
+  cases.push(
+    ['a word that is too large', one, large, 'ssh', '192.0.2.7'],
+    ['a number drawn twice', one, twice, 'ssh', '192.0.2.7'],
+  );
   return {
     about: ABOUT,
     vectors: cases.map(([name, key, slot, service, address]) => {
@@ -68,7 +71,7 @@ export function makeKnocks(): KnockFile {
       return {
         ...{ name, key, slot, service, address },
         numbers: slowNumbers(fromHex(key), 'ports', slot, rest, 20),
-        bound: slowNumbers(fromHex(key), 'bound', slot, concatBytes(rest, addressBytes(address)), 8),
+        bound: slowNumbers(fromHex(key), 'bound', slot, concatBytes(rest, addressBytes(address)), 12),
       };
     }),
   };
