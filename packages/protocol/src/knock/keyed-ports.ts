@@ -4,7 +4,7 @@
  * or the first two bytes of an echo request's data. The field tables are in `docs/protocol.md`.
  */
 import { ADDRESS_SIZE } from '../address.ts';
-import { MICROS_PER_SECOND, type ServiceName, type UnixMicros } from '../brand.ts';
+import type { ServiceName, UnixMicros } from '../brand.ts';
 import { ascii, concat, readU16, readU32, sized, writeU32, writeU64 } from '../bytes.ts';
 import { hmacSha256 } from '../crypto.ts';
 import type { Random } from '../random.ts';
@@ -18,9 +18,9 @@ export const KEYED = {
   /** Last distinct numbers that are kept of a source: those needed, and 128 others in between. */
   ring: 140,
   /** How long a number counts, in microseconds. */
-  window: 10 * MICROS_PER_SECOND,
+  window: 10_000_000,
   /** Length of a slot in microseconds. */
-  slot: 30 * MICROS_PER_SECOND,
+  slot: 30_000_000,
   /** Numbers in a set that is bound to the source's address. */
   boundNumbers: 12,
   /** How many of those must be there. */
