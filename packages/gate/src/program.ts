@@ -2,6 +2,7 @@
 import { completionCommand, type Program } from '@postern/terminal';
 import { check } from './admin/commands/check.ts';
 import { confirm } from './admin/commands/confirm.ts';
+import { dark } from './admin/commands/dark.ts';
 import { deviceList } from './admin/commands/device-list.ts';
 import { deviceRevoke } from './admin/commands/device-revoke.ts';
 import { doctor } from './admin/commands/doctor.ts';
@@ -17,6 +18,7 @@ import { userAdd } from './admin/commands/user-add.ts';
 import { userList } from './admin/commands/user-list.ts';
 import { userRevoke } from './admin/commands/user-revoke.ts';
 import { run } from './run.ts';
+import { undo } from './undo.ts';
 import { version } from './version.ts';
 
 /** The program. */
@@ -33,7 +35,7 @@ export const program: Program = {
     ...[init, run, status, check, doctor, reload],
     ...[userAdd, userList, userRevoke, invite],
     ...[deviceList, deviceRevoke, grantList, grantEnd],
-    ...[protect, confirm, unprotect],
+    ...[protect, confirm, unprotect, dark, undo],
     completionCommand('posternd', () => program),
   ],
   manual: {

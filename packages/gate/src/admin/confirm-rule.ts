@@ -29,12 +29,14 @@ export type ConfirmRefusal = 'old-connection' | 'local-connection' | 'nobody-cam
 export type ConfirmDecision =
   { readonly allow: true; readonly ground: ConfirmGround } | { readonly allow: false; readonly reason: ConfirmRefusal };
 
-function key(connection: TcpConnection): string {
+/** What tells one connection from another. */
+export function connectionKey(connection: TcpConnection): string {
   const { localAddress, localPort, remoteAddress, remotePort } = connection;
   return `${localAddress} ${localPort} ${remoteAddress} ${remotePort}`;
 }
 
-function fromThisHost(connection: TcpConnection, hostAddresses: ReadonlySet<string>): boolean {
+/** Whether a connection began on this host, past every door. */
+export function fromThisHost(connection: TcpConnection, hostAddresses: ReadonlySet<string>): boolean {
   const { localAddress, remoteAddress } = connection;
   return (
     remoteAddress === localAddress ||
@@ -52,14 +54,17 @@ function fromThisHost(connection: TcpConnection, hostAddresses: ReadonlySet<stri
  */
 export function mayConfirm(facts: ConfirmFacts): ConfirmDecision {
   const { evidence, ports, hostAddresses } = facts;
-  const before = new Set(facts.before.map(key));
+  const before = new Set(facts.before.map(connectionKey));
   const own = evidence.ancestors.flatMap((ancestor) =>
     ancestor.connections.filter((connection) => ports.includes(connection.localPort)),
   );
   const isNew = (connection: TcpConnection): boolean =>
-    ports.includes(connection.localPort) && !before.has(key(connection)) && !fromThisHost(connection, hostAddresses);
+    ports.includes(connection.localPort) &&
+    !before.has(connectionKey(connection)) &&
+    !fromThisHost(connection, hostAddresses);
 
-  if (own.some((connection) => before.has(key(connection)))) return { allow: false, reason: 'old-connection' };
+  if (own.some((connection) => before.has(connectionKey(connection))))
+    return { allow: false, reason: 'old-connection' };
   if (own.some(isNew)) return { allow: true, ground: 'new-connection' };
   if (own.length === 0) {
     if (evidence.terminal === 'console') return { allow: true, ground: 'console' };

@@ -1,7 +1,8 @@
 /** What `posternd init` offers, and what it accepts. */
 import { hostname, networkInterfaces } from 'node:os';
 import { isGlobal, parseAddress } from '@postern/protocol';
-import { isHost, isServiceName, isUserName, parseEndpoint } from '../config/schema.ts';
+import { parseEndpoint } from '../config/endpoint.ts';
+import { isHost, isServiceName, isUserName } from '../config/schema.ts';
 import type { FirstService } from './initialize.ts';
 
 /** The host's name, as far as a gate can be called so. */

@@ -31,6 +31,17 @@ export interface PageValue {
 /** How far a service is protected: `trying` ends by itself unless it is confirmed. */
 export type ProtectionState = 'open' | 'trying' | 'protected';
 
+/** Whole-host mode in `status`. */
+export interface DarkStatus {
+  /** `no-way-in`: the configuration says dark, but no device could open anything when the daemon started, so the host is as any other. */
+  readonly state: 'trying' | 'dark' | 'no-way-in';
+  /** Seconds until `trying` ends. */
+  readonly remainingSeconds?: number | undefined;
+  /** As in the configuration: what everybody reaches, and interfaces by which everything comes in. */
+  readonly allow: readonly string[];
+  readonly trust: readonly string[];
+}
+
 /** One service in `status`. */
 export interface ServiceStatus {
   readonly name: string;
@@ -74,6 +85,8 @@ export interface StatusValue {
     readonly restarts: number;
   };
   readonly services: readonly ServiceStatus[];
+  /** Absent where the host as a whole is not hidden. */
+  readonly dark?: DarkStatus | undefined;
   readonly users: number;
   readonly devices: number;
   readonly grants: number;
@@ -163,9 +176,36 @@ export interface ProtectValue {
   readonly admitted: number;
 }
 
-/** Value of `confirm`: the services that are protected for good now. */
+/** Value of `confirm`: what is protected for good now. */
 export interface ConfirmValue {
   readonly services: readonly string[];
+  /** The whole host. */
+  readonly dark?: boolean | undefined;
+}
+
+/** Value of `dark`. */
+export interface DarkValue {
+  /** When it is undone unless it is confirmed. */
+  readonly until: IsoTime;
+  readonly allow: readonly string[];
+  readonly trust: readonly string[];
+  /** What a knock opens. */
+  readonly services: readonly { readonly name: string; readonly ports: readonly string[] }[];
+  /** Live connections that were admitted. */
+  readonly admitted: number;
+  /** Bridges and tunnels that are not in `trust`. */
+  readonly behind: readonly string[];
+}
+
+/** Value of `undo`. */
+export interface UndoValue {
+  readonly dark: 'none' | 'trial' | 'confirmed';
+  /** Services that everybody reaches now. */
+  readonly services: readonly string[];
+  /** False when no daemon runs, and the command did it alone. */
+  readonly running: boolean;
+  /** What the configuration still says and a person must change; empty as a rule. */
+  readonly byHand: readonly string[];
 }
 
 /** Value of `reload`. */
@@ -218,7 +258,7 @@ export interface AdminCommands {
     readonly arguments: { readonly service: string; readonly seconds: number; readonly force: boolean };
     readonly value: ProtectValue;
   };
-  /** `service` absent = every service that is being tried. */
+  /** `service` absent = everything that is being tried. */
   readonly confirm: {
     readonly arguments: { readonly service?: string | undefined; readonly evidence: AncestryEvidence };
     readonly value: ConfirmValue;
@@ -227,6 +267,16 @@ export interface AdminCommands {
     readonly arguments: { readonly service: string };
     readonly value: { readonly service: string };
   };
+  readonly dark: {
+    readonly arguments: {
+      readonly allow: readonly string[];
+      readonly trust: readonly string[];
+      readonly seconds: number;
+      readonly force: boolean;
+    };
+    readonly value: DarkValue;
+  };
+  readonly undo: { readonly arguments: { readonly all: boolean }; readonly value: UndoValue };
   readonly reload: { readonly arguments: NoArguments; readonly value: ReloadValue };
 }
 

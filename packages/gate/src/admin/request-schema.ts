@@ -1,6 +1,7 @@
 /** The daemon's check of what comes over the admin socket. It comes from root, so this guards against mistakes and old commands. */
 import { EXIT, nearest, PersonError } from '@postern/terminal';
 import * as v from 'valibot';
+import { ALLOW_FORM, isInterface, parseAllowed, TRUST_FORM } from '../config/allow.ts';
 import type { AdminCommand, AdminRequest } from './protocol.ts';
 
 const name = v.pipe(v.string(), v.minLength(1), v.maxLength(64));
@@ -44,6 +45,21 @@ const schemas = {
   }),
   confirm: v.strictObject({ service: v.optional(name), evidence }),
   unprotect: v.strictObject({ service: name }),
+  dark: v.strictObject({
+    allow: v.pipe(
+      v.array(
+        v.pipe(
+          v.string(),
+          v.check((text) => parseAllowed(text) !== undefined, ALLOW_FORM),
+        ),
+      ),
+      v.maxLength(256),
+    ),
+    trust: v.pipe(v.array(v.pipe(v.string(), v.check(isInterface, TRUST_FORM))), v.maxLength(64)),
+    seconds: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(86_400)),
+    force: v.boolean(),
+  }),
+  undo: v.strictObject({ all: v.boolean() }),
   reload: v.strictObject({}),
 } satisfies Record<AdminCommand, v.GenericSchema>;
 

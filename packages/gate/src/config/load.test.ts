@@ -381,6 +381,9 @@ test('everything left out has its default', () => {
       sentryUser: '',
       stateDirectory: '/var/lib/postern',
       socket: '/run/postern/posternd.sock',
+      dark: false,
+      allow: [],
+      trust: [],
       services: [
         {
           name: 'ssh',

@@ -22,13 +22,13 @@ import {
   gateFileSchema,
   KEY_FORM,
   isUserName,
-  parseEndpoint,
   USER_NAME_FORM,
   userFileKeys,
   userFileSchema,
   type DeviceTable,
   type ServiceTable,
 } from './schema.ts';
+import { parseEndpoint } from './endpoint.ts';
 import { systemUsers } from './system-user.ts';
 import { errorAt, errorCode, fileError, readToml, type TomlFile } from './toml-file.ts';
 import { validate } from './validate.ts';
@@ -154,6 +154,9 @@ export function readGate(from: TomlFile): GateConfiguration {
     sentryUser: gate.sentry_user ?? (systemUsers().has('postern') ? 'postern' : 'nobody'),
     stateDirectory: gate.state ?? DEFAULT_STATE,
     socket: gate.socket ?? DEFAULT_SOCKET,
+    dark: gate.dark ?? false,
+    allow: gate.allow ?? [],
+    trust: gate.trust ?? [],
     services,
     doors: readDoors(from, raw.doors ?? {}, services, port),
   };

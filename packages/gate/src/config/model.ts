@@ -117,6 +117,12 @@ export interface Configuration {
   readonly stateDirectory: string;
   /** Path of the admin socket; /run/postern/posternd.sock. */
   readonly socket: string;
+  /** Whole-host mode, confirmed: the host answers nobody but those with a grant, and what `allow` and `trust` say. */
+  readonly dark: boolean;
+  /** What everybody reaches of a dark host, as it is written: `tcp/80`, `ping`, `esp`. */
+  readonly allow: readonly string[];
+  /** Interfaces by which everything comes in to a dark host; `br-*` means all that begin so. */
+  readonly trust: readonly string[];
   readonly services: readonly Service[];
   readonly doors: readonly Door[];
   readonly users: readonly User[];

@@ -5,6 +5,8 @@ import * as v from 'valibot';
 import { doorKeys, doorsSchema, type DoorTable } from './door-schema.ts';
 import { text, whole } from './schema-parts.ts';
 import { FORWARD_FORM } from './forward.ts';
+import { ALLOW_FORM, isInterface, parseAllowed, TRUST_FORM } from './allow.ts';
+import { parseEndpoint } from './endpoint.ts';
 
 /** The knock port when none is set: fwknop's, so that nobody learns from the port alone which of the two is there. */
 export const DEFAULT_PORT = 62_201;
@@ -17,7 +19,6 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const HOST = /^(?=.{1,253}$)[A-Za-z0-9][A-Za-z0-9-]{0,62}(?:\.[A-Za-z0-9][A-Za-z0-9-]{0,62})*\.?$/;
 const SERVICE = /^[a-z0-9-]{1,32}$/;
 const SYSTEM_USER = /^[a-z_][a-z0-9_-]{0,31}$/;
-const ENDPOINT = /^(tcp|udp)\/([1-9][0-9]{0,4})$/;
 const KEY = /^[A-Za-z0-9+/]{43}=$/;
 
 /** What a device's public key must be, for messages. */
@@ -40,13 +41,6 @@ export function isHost(text: string): boolean {
 /** Whether `name` can be a service's. */
 export function isServiceName(name: string): boolean {
   return SERVICE.test(name);
-}
-
-/** Reads `tcp/22`. */
-export function parseEndpoint(text: string): { protocol: 'tcp' | 'udp'; port: number } | undefined {
-  const [, protocol, digits] = ENDPOINT.exec(text) ?? [];
-  const port = Number(digits);
-  return protocol === undefined || port > 65_535 ? undefined : { protocol: protocol === 'tcp' ? 'tcp' : 'udp', port };
 }
 
 const flag = v.boolean('true or false (without quotes) is expected');
@@ -85,6 +79,22 @@ const gate = {
     v.pipe(
       path,
       v.check((value) => Buffer.byteLength(value) <= 107, 'a path of at most 107 bytes is expected for a socket'),
+    ),
+  ),
+  dark: v.optional(flag),
+  allow: v.optional(
+    v.pipe(
+      v.array(
+        text(ALLOW_FORM, (value) => parseAllowed(value) !== undefined),
+        'a list of what everybody may reach, such as ["tcp/80"], is expected',
+      ),
+      v.maxLength(256, 'at most 256 entries are expected'),
+    ),
+  ),
+  trust: v.optional(
+    v.pipe(
+      v.array(text(TRUST_FORM, isInterface), 'a list of network interfaces, such as ["wg0"], is expected'),
+      v.maxLength(64, 'at most 64 interfaces are expected'),
     ),
   ),
 };
@@ -190,6 +200,9 @@ export interface GateFile {
         readonly sentry_user?: string | undefined;
         readonly state?: string | undefined;
         readonly socket?: string | undefined;
+        readonly dark?: boolean | undefined;
+        readonly allow?: readonly string[] | undefined;
+        readonly trust?: readonly string[] | undefined;
       }
     | undefined;
   readonly services?: Readonly<Record<string, ServiceTable>> | undefined;

@@ -14,15 +14,15 @@ const LINE =
 const MAPPED = [0, 0, 0xffff0000] as const;
 
 /**
- * Finds the live TCP connections to these local ports in the text of /proc/net/tcp or /proc/net/tcp6. Total: a line of another form
+ * Finds the live TCP connections of these local ports (of all when undefined) in the text of /proc/net/tcp or /proc/net/tcp6. Total: a line of another form
  * is left out. An IPv4 connection to an IPv6 socket stands in tcp6 as ::ffff:a.b.c.d and counts as IPv4, as its packets are.
  */
-export function parseFlows(text: string, ports: ReadonlySet<number>): Flow[] {
+export function parseFlows(text: string, ports?: ReadonlySet<number>): Flow[] {
   const flows: Flow[] = [];
   for (const line of text.split('\n')) {
     const [, local = '', address = '', remote = '', state = ''] = LINE.exec(line) ?? [];
     const localPort = Number.parseInt(local, 16);
-    if (!ports.has(localPort) || !LIVE.has(Number.parseInt(state, 16))) continue;
+    if (!LIVE.has(Number.parseInt(state, 16)) || ports?.has(localPort) === false) continue;
     const words = (address.match(/.{8}/g) ?? []).map((word) => Number.parseInt(word, 16));
     const remoteAddress = new Uint8Array(16);
     const view = new DataView(remoteAddress.buffer);
@@ -35,9 +35,12 @@ export function parseFlows(text: string, ports: ReadonlySet<number>): Flow[] {
   return flows;
 }
 
-/** The live TCP connections to these local ports in this process's network namespace. A file that is missing (no IPv6) holds none. */
-export function readFlows(ports: readonly number[]): Flow[] {
-  const wanted = new Set(ports);
+/**
+ * The live TCP connections of these local ports, of all when undefined, in this process's network namespace. A file that is missing (no
+ * IPv6) holds none.
+ */
+export function readFlows(ports?: readonly number[]): Flow[] {
+  const wanted = ports && new Set(ports);
   return ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((path) =>
     existsSync(path) ? parseFlows(readFileSync(path, 'latin1'), wanted) : [],
   );

@@ -28,6 +28,7 @@ import type { Gate } from './gate.ts';
 import { idOf } from './adoption.ts';
 import { formatEndpoint, formatTarget, type Grant } from './grant.ts';
 import { gateKeyId, newest } from './rotation.ts';
+import { innerInterfaces, isTrusted } from './interfaces.ts';
 import type { SentryProcess } from './sentry-process.ts';
 
 const INVITE_HOURS = 24;
@@ -200,6 +201,7 @@ export function administration(
             grants: live.filter((grant) => grant.service === service.name).length,
           };
         }),
+        dark: gate.darkness.state(),
         users: configuration.users.length,
         devices: gate.directory.size,
         grants: live.length,
@@ -332,15 +334,46 @@ export function administration(
 
     confirm({ service, evidence }) {
       if (service !== undefined) named('service', services(), service);
-      const confirmed = gate.protections.confirm(services(), service, evidence);
-      gate.log('info', 'protected for good', { services: confirmed.join(',') });
-      return { services: confirmed };
+      const { darkness, protections } = gate;
+      const dark = service === undefined && darkness.trying;
+      if (dark) darkness.judge(evidence);
+      const confirmed =
+        dark && protections.tried(services()).length === 0 ? [] : protections.confirm(services(), service, evidence);
+      if (dark) darkness.confirm();
+      gate.log('info', dark ? 'dark for good' : 'protected for good', { services: confirmed.join(',') || undefined });
+      return { services: confirmed, ...(dark ? { dark } : {}) };
     },
 
     unprotect({ service }) {
       gate.protections.unprotect(named('service', services(), service));
       gate.log('warning', 'open to everybody', { service });
       return { service };
+    },
+
+    dark(asked) {
+      const { until, admitted, services: closed } = gate.darkness.try(asked);
+      const { allow, trust, seconds } = asked;
+      gate.log('warning', 'dark on trial', { seconds, admitted, allow: allow.join(','), trust: trust.join(',') });
+      return {
+        until: iso(until),
+        allow,
+        trust,
+        services: closed.map(({ name, endpoints }) => ({ name, ports: endpoints.map(formatEndpoint) })),
+        admitted,
+        behind: innerInterfaces().filter((name) => !isTrusted(name, trust)),
+      };
+    },
+
+    undo({ all }) {
+      const dark = gate.darkness.undo();
+      const { protections } = gate;
+      const tried = protections.tried(services());
+      const ended = services().filter((service) => tried.includes(service) || (all && service.protect));
+      for (const service of ended) protections.unprotect(service);
+      const names = ended.map(({ name }) => name);
+      if (dark !== 'none' || names.length > 0)
+        gate.log('warning', 'undone by command', { dark, services: names.join(',') });
+      return { dark, services: names, running: true, byHand: [] };
     },
 
     reload() {

@@ -23,9 +23,11 @@ import { readGateKey, writeGateKey, type GateKeys, type GateSecrets } from '../c
 import { Secret } from '../config/secret.ts';
 import { setProtect } from '../config/protect-edit.ts';
 import { addDevice } from '../config/user-file.ts';
+import { setDark, type DarkSetting } from '../config/dark-edit.ts';
 import { readFlows } from '../firewall/flows.ts';
 import type { Firewall, Plan } from '../firewall/port.ts';
 import type { RequestFrame } from '../line/codec.ts';
+import { Darkness, darkenAtStart } from './darkness.ts';
 import { barred, makeDirectory, type Directory } from './directory.ts';
 import { GrantBook } from './grants.ts';
 import type { Log } from './log.ts';
@@ -38,6 +40,9 @@ const HOUSEKEEPING_SEED = 1200 * MICROS_PER_SECOND;
 const random: Random = (size) => randomBytes(size);
 /** Time as the kernel counts a grant's: it goes on when somebody sets the clock, and rests when the machine does. */
 const uptime = (): UnixMicros => Number(process.hrtime.bigint() / 1000n) as UnixMicros;
+
+const hostAddresses = (): Set<string> =>
+  new Set(Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map((it) => it.address)));
 
 /** What a gate is made from. */
 export interface GateOptions {
@@ -72,6 +77,7 @@ export class Gate implements Disposable {
   readonly firewall: Firewall;
   readonly grants: GrantBook;
   readonly protections: Protections;
+  readonly darkness: Darkness;
   readonly clock: () => UnixMicros;
   readonly log: Log;
   readonly statics: Readonly<Record<Suite, StaticPublic>>;
@@ -96,6 +102,7 @@ export class Gate implements Disposable {
       log('error', `a user was left out: ${error.message}`, { hint: error.hint });
     });
     closeDoors(firewall, this.#configuration);
+    darkenAtStart(firewall, this.#configuration, readFlows, clock());
     this.#directory = makeDirectory(this.#configuration);
     this.#secrets = readGateKey(this.#configuration.keyFile);
     this.statics = {
@@ -120,14 +127,31 @@ export class Gate implements Disposable {
       clock,
       flows: readFlows,
       connections: readConnections,
-      hostAddresses: () =>
-        new Set(Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map((it) => it.address))),
+      hostAddresses,
       grantedSince: (service, since) => this.grants.grantedSince(service, since),
       keep: (service, protect) => {
         this.#keepProtection(service, protect);
       },
       onWarning: (text) => {
         log('warning', text);
+      },
+    });
+    this.darkness = new Darkness({
+      firewall,
+      store: this.store,
+      clock,
+      configuration: () => this.#configuration,
+      flows: readFlows,
+      connections: readConnections,
+      hostAddresses,
+      granted: (service, since) =>
+        this.grants.grantedSince(service, since) ||
+        this.grants.live(clock()).some((grant) => grant.service === service),
+      keep: (setting) => {
+        this.#keepDark(setting);
+      },
+      onWarning: (text, hint) => {
+        log('error', text, { hint });
       },
     });
     this.#handler = new RequestHandler({
@@ -168,6 +192,7 @@ export class Gate implements Disposable {
     if (adopted > 0) this.log('info', 'grants adopted', { grants: adopted, unknown });
     this.#endBarred();
     this.protections.restore(this.#configuration.services);
+    this.darkness.restore();
     this.#seeded = this.clock();
     if (this.store.damaged !== undefined)
       this.log('error', 'the state database was damaged; a new one was made, open invites are void', {
@@ -198,6 +223,7 @@ export class Gate implements Disposable {
       if (this.firewall.present()) return;
       this.firewall.install(this.#plan());
       this.protections.restore(this.#configuration.services);
+      this.darkness.restore();
       const grants = this.grants.renew(this.clock());
       this.log('warning', 'the firewall rules were taken away by somebody; they are back', { grants });
     } catch (error) {
@@ -249,6 +275,7 @@ export class Gate implements Disposable {
     });
     this.#unprotectRemoved(before);
     this.protections.restore(this.#configuration.services);
+    this.darkness.restore();
     return { needsRestart };
   }
 
@@ -316,6 +343,7 @@ export class Gate implements Disposable {
     this.store.removeInvites({ expiredBefore: (now - 7 * 86_400 * MICROS_PER_SECOND) as UnixMicros });
     if (now - this.#seeded >= HOUSEKEEPING_SEED || now < this.#seeded) {
       this.protections.seed(this.#configuration.services);
+      this.darkness.seed();
       this.#seeded = now;
     }
     this.settleKeys();
@@ -370,6 +398,12 @@ export class Gate implements Disposable {
       services: this.#configuration.services.map((it) => (it.name === service ? { ...it, protect } : it)),
     };
     this.#directory = makeDirectory(this.#configuration);
+  }
+
+  #keepDark(setting: DarkSetting): void {
+    setDark(this.#configFile, setting);
+    const { dark, allow = this.#configuration.allow, trust = this.#configuration.trust } = setting;
+    this.#configuration = { ...this.#configuration, dark, allow, trust };
   }
 
   #enrol(userName: string, publicKey: Uint8Array, now: UnixMicros): void {

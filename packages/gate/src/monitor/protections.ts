@@ -10,7 +10,7 @@ import type { Store } from './store.ts';
 /** How long a live connection is admitted by its addresses alone; renewed while the gate runs. */
 export const SEED_SECONDS: Seconds = 3600 as Seconds;
 /** The shortest try without `--force`. */
-const SHORTEST_TRY = 120;
+export const SHORTEST_TRY = 120;
 
 /** A protection that is being tried. */
 interface Trial {
@@ -134,6 +134,11 @@ export class Protections {
       this.#save(this.#trials.filter((trial) => trial.service !== service.name));
     }
     return tried.map((service) => service.name);
+  }
+
+  /** Services that are on trial. */
+  tried(services: readonly Service[]): Service[] {
+    return services.filter((service) => this.#trialOf(service) !== undefined);
   }
 
   /** Lets everybody reach the service again. */

@@ -5,9 +5,9 @@ import { remote } from '../remote.ts';
 /** `posternd confirm`. */
 export const confirm: Command = {
   name: 'confirm',
-  summary: 'make a protection last that is on trial',
+  summary: 'make last what is on trial: protections, and the dark host',
   description: [
-    'Run it where you can be sure to come in again: in a connection that was opened after `posternd protect`, or on a console. In a session that was open before it is refused, because such a session proves nothing.',
+    'Run it where you can be sure to come in again: in a connection that was opened after `posternd protect` (for `posternd dark`: by a knock), or on a console. In a session that was open before it is refused, because such a session proves nothing.',
     'How you came in is found out from the sockets of the processes that this command runs under.',
   ],
   arguments: [{ name: 'service', help: 'the service; all that are on trial if not given', optional: true }],
@@ -20,7 +20,8 @@ export const confirm: Command = {
       return { service: parsed.arguments['service'], evidence: gatherEvidence() };
     },
     show: (value, io) => {
-      io.out(`protected for good: ${value.services.join(', ')}`);
+      if (value.dark === true) io.out('this host is dark for good; `posternd undo` ends it');
+      if (value.services.length > 0) io.out(`protected for good: ${value.services.join(', ')}`);
     },
   }),
 };

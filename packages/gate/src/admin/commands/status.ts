@@ -1,6 +1,6 @@
 import { formatTable, type Command, type Io } from '@postern/terminal';
 import { CONFIG, JSON_OUTPUT } from '../options.ts';
-import type { ServiceStatus, StatusValue } from '../protocol.ts';
+import type { DarkStatus, ServiceStatus, StatusValue } from '../protocol.ts';
 import { remote } from '../remote.ts';
 import { count, showTime } from '../wording.ts';
 
@@ -15,8 +15,20 @@ function protection(service: ServiceStatus): string {
   }
 }
 
+function darkLine({ state, remainingSeconds, allow, trust }: DarkStatus): string {
+  const open = [...allow, ...trust.map((name) => `everything by ${name}`)].join(', ') || 'nothing';
+  switch (state) {
+    case 'dark':
+      return `this host is dark; everybody reaches: ${open}`;
+    case 'trying':
+      return `this host is dark on trial, ${remainingSeconds ?? 0} s left: \`posternd confirm\`; everybody reaches: ${open}`;
+    case 'no-way-in':
+      return 'this host is NOT dark, although the configuration says so: no device could open anything';
+  }
+}
+
 function show(value: StatusValue, io: Io): void {
-  const { sentry, rotation } = value;
+  const { sentry, rotation, dark } = value;
   io.out(`${value.name}: posternd ${value.version}, process ${value.pid}, since ${showTime(value.started)}`);
   io.out(`hears knocks on udp/${value.port} (${value.capture}${value.pq === 'required' ? ', post-quantum only' : ''})`);
   const restarts = sentry.restarts === 0 ? '' : `, started again ${count(sentry.restarts, 'time')}`;
@@ -26,6 +38,7 @@ function show(value: StatusValue, io: Io): void {
       : `sentry: process ${sentry.pid} as ${sentry.user}${restarts}`,
   );
   io.out(`${count(value.users, 'user')}, ${count(value.devices, 'device')}, ${count(value.grants, 'grant')}`);
+  if (dark !== undefined) io.out(darkLine(dark));
   if (rotation !== undefined) {
     io.out(
       `the gate key changes since ${showTime(rotation.since)}: ${count(rotation.waitingDevices, 'device has', 'devices have')} not used the next one; the old one ends ${showTime(rotation.until)} at the latest${rotation.again ? ', and then it changes again' : ''}`,

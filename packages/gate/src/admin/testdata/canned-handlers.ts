@@ -123,6 +123,15 @@ export function cannedHandlers(configFile: string): AdminHandlers {
       throw new PersonError(message, { hint, exitCode: EXIT.failed });
     },
     unprotect: ({ service }) => ({ service }),
+    dark: ({ allow, trust }) => ({
+      until: NOON,
+      allow,
+      trust,
+      services: [{ name: 'ssh', ports: ['tcp/22'] }],
+      admitted: 2,
+      behind: trust.includes('docker0') ? [] : ['docker0'],
+    }),
+    undo: ({ all }) => ({ dark: all ? 'confirmed' : 'trial', services: all ? ['ssh'] : [], running: true, byHand: [] }),
     reload: () => ({ services: 2, users: 1, devices: 0, needsRestart: ['gate.port'] }),
   };
 }
