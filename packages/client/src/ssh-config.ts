@@ -47,7 +47,9 @@ export function sectionOf(host: SshHost): string {
   const lines = [`${SECTION}${name}`];
   if (host.mode === 'proxy-command') {
     const command = commandLine([...host.program, 'ssh-proxy', ...knockWords(host), '%p']);
-    lines.push(...block(all, [`ProxyCommand ${command}`, ...settings]));
+    // ssh counts the knock and the connection as one wait; its owner's own ConnectTimeout may be too short for both.
+    const wait = `ConnectTimeout ${Math.ceil(4 * host.timeout)}`;
+    lines.push(...block(all, [`ProxyCommand ${command}`, wait, ...settings]));
   } else {
     const command = commandLine([...host.program, 'knock', '--for-ssh', ...knockWords(host)]);
     // `!canonical`: not once more when ssh reads its configuration a second time. `!exec`: only a knock in vain changes anything.

@@ -123,7 +123,7 @@ export async function changeSections(
 
   function configFor(text: string | undefined, wanted: boolean, { config: path }: SshFiles): string | undefined {
     const state = findInclude(text ?? '', word);
-    if (state.kind === 'conditional') {
+    if (wanted && state.kind === 'conditional') {
       throw refused(
         `${path}:${state.line}: the line that includes ${word} stands below the Host or Match of line ${state.above}, so ssh reads it only for that`,
         `move \`Include ${word}\` to the top of the file, or delete it; then try again`,

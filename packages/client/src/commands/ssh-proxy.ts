@@ -29,6 +29,7 @@ export async function runSshProxy(parsed: Parsed, io: Io): Promise<number> {
   };
   const patience = timeoutOption(parsed) ?? PATIENCE_MS;
   let opened: readonly Uint8Array[] = [];
+  let inVain = false;
   if (process.env[KNOCKED] !== host.name) {
     try {
       const result = await askHost(book, host, ask, options);
@@ -38,6 +39,7 @@ export async function runSshProxy(parsed: Parsed, io: Io): Promise<number> {
       tell(host, ask, result, quiet, io.err, io);
     } catch (error) {
       if (!(error instanceof PersonError)) throw error;
+      inVain = true;
       io.err(inOneLine(error, host.name));
     }
   }
@@ -45,6 +47,8 @@ export async function runSshProxy(parsed: Parsed, io: Io): Promise<number> {
     opened.length > 0 ? opened : (await resolveAddresses(host.addresses, options.family, options.lookup)).addresses;
   const socket = await connectFirst(addresses, port, patience);
   if (typeof socket === 'string') {
+    // Why has been said already, in one line.
+    if (inVain) return EXIT.silent;
     throw new PersonError(`no connection to port ${port} of ${host.name}: ${socket}`, { exitCode: EXIT.silent });
   }
   try {
