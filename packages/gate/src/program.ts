@@ -12,6 +12,7 @@ import { init } from './admin/commands/init.ts';
 import { invite } from './admin/commands/invite.ts';
 import { protect } from './admin/commands/protect.ts';
 import { reload } from './admin/commands/reload.ts';
+import { schema } from './admin/commands/schema.ts';
 import { status } from './admin/commands/status.ts';
 import { unprotect } from './admin/commands/unprotect.ts';
 import { userAdd } from './admin/commands/user-add.ts';
@@ -28,11 +29,11 @@ export const program: Program = {
   summary: 'hides services, and opens them for one person at a time',
   description: [
     'This host becomes a gate: its services are hidden from everybody, and a device that proves in one packet that it may come in gets one of them opened, for itself, for a short time.',
-    'All commands but `init`, `run`, `check` and `doctor` ask the running daemon, over a socket that is for root only.',
+    'All commands but `init`, `run`, `check`, `doctor` and `schema` ask the running daemon, over a socket that is for root only.',
   ],
   options: [],
   commands: [
-    ...[init, run, status, check, doctor, reload],
+    ...[init, run, status, check, doctor, schema, reload],
     ...[userAdd, userList, userRevoke, invite],
     ...[deviceList, deviceRevoke, grantList, grantEnd],
     ...[protect, confirm, unprotect, dark, undo],

@@ -6,7 +6,7 @@ import { doorKeys, doorsSchema, type DoorTable } from './door-schema.ts';
 import { text, whole } from './schema-parts.ts';
 import { FORWARD_FORM } from './forward.ts';
 import { ALLOW_FORM, isInterface, parseAllowed, TRUST_FORM } from './allow.ts';
-import { parseEndpoint } from './endpoint.ts';
+import { ENDPOINT } from './endpoint.ts';
 
 /** The knock port when none is set: fwknop's, so that nobody learns from the port alone which of the two is there. */
 export const DEFAULT_PORT = 62_201;
@@ -18,7 +18,7 @@ export const MAX_SECONDS = 86_400;
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const HOST = /^(?=.{1,253}$)[A-Za-z0-9][A-Za-z0-9-]{0,62}(?:\.[A-Za-z0-9][A-Za-z0-9-]{0,62})*\.?$/;
 const SERVICE = /^[a-z0-9-]{1,32}$/;
-const SYSTEM_USER = /^[a-z_][a-z0-9_-]{0,31}$/;
+const SYSTEM_USER = /^(?!root$)[a-z_][a-z0-9_-]{0,31}$/;
 const KEY = /^[A-Za-z0-9+/]{43}=$/;
 
 /** What a device's public key must be, for messages. */
@@ -44,7 +44,7 @@ export function isServiceName(name: string): boolean {
 }
 
 const flag = v.boolean('true or false (without quotes) is expected');
-const path = text('an absolute path is expected', (value) => /^\/[^\0]*$/.test(value));
+const path = text('an absolute path is expected', /^\/[^\0]*$/);
 const seconds = whole(1, MAX_SECONDS);
 const ISO = 'a date and time with its zone, such as 2027-01-31T18:00:00Z (without quotes), is expected';
 const time = v.pipe(
@@ -53,9 +53,7 @@ const time = v.pipe(
 );
 
 const gate = {
-  name: v.optional(
-    text('a name of 1 to 64 letters, digits, dots, underscores or hyphens is expected', (value) => NAME.test(value)),
-  ),
+  name: v.optional(text('a name of 1 to 64 letters, digits, dots, underscores or hyphens is expected', NAME)),
   port: v.optional(whole(1, 65_535)),
   addresses: v.optional(
     v.pipe(
@@ -68,12 +66,7 @@ const gate = {
   ),
   capture: v.optional(v.picklist(['packet', 'dgram'], '"packet" or "dgram" is expected')),
   pq: v.optional(v.picklist(['off', 'required'], '"off" or "required" is expected')),
-  sentry_user: v.optional(
-    text(
-      'the name of a system user other than root is expected',
-      (value) => SYSTEM_USER.test(value) && value !== 'root',
-    ),
-  ),
+  sentry_user: v.optional(text('the name of a system user other than root is expected', SYSTEM_USER)),
   state: v.optional(path),
   socket: v.optional(
     v.pipe(
@@ -102,10 +95,7 @@ const gate = {
 const service = {
   ports: v.pipe(
     v.array(
-      text(
-        'a port such as "tcp/22" or "udp/51820" (1 to 65535, each port by itself) is expected',
-        (value) => parseEndpoint(value) !== undefined,
-      ),
+      text('a port such as "tcp/22" or "udp/51820" (1 to 65535, each port by itself) is expected', ENDPOINT),
       'a list of ports, such as ["tcp/22"], is expected',
     ),
     v.minLength(1, 'at least one port, such as ["tcp/22"], is expected'),
@@ -124,12 +114,8 @@ const service = {
 };
 
 const device = {
-  id: v.optional(
-    text('the first 32 hexadecimal digits of SHA-256 of the key are expected', (value) => /^[0-9a-f]{32}$/.test(value)),
-  ),
-  name: text('a name of 1 to 64 letters, digits, dots, underscores or hyphens is expected', (value) =>
-    NAME.test(value),
-  ),
+  id: v.optional(text('the first 32 hexadecimal digits of SHA-256 of the key are expected', /^[0-9a-f]{32}$/)),
+  name: text('a name of 1 to 64 letters, digits, dots, underscores or hyphens is expected', NAME),
   ed25519: v.string(KEY_FORM),
   enrolled: v.optional(time),
   expires: v.optional(time),
@@ -138,7 +124,7 @@ const device = {
 
 const user = {
   services: v.array(
-    text('the name of a service is expected', isServiceName),
+    text('the name of a service is expected', SERVICE),
     'a list of service names, such as ["ssh"], is expected',
   ),
   from: v.optional(
@@ -234,7 +220,7 @@ export const gateFileSchema: v.GenericSchema<unknown, GateFile> = v.strictObject
   gate: v.optional(v.strictObject(gate, 'a table, [gate], is expected')),
   services: v.optional(
     v.record(
-      text('a service name of 1 to 32 characters of a-z, 0-9 and hyphen is expected', isServiceName),
+      text('a service name of 1 to 32 characters of a-z, 0-9 and hyphen is expected', SERVICE),
       v.strictObject(service, 'a table, such as [services.ssh], is expected'),
       'tables, such as [services.ssh], are expected',
     ),
