@@ -139,3 +139,25 @@ function arrivals(
 function gauss(dice: Dice): number {
   return Math.sqrt(-2 * Math.log(1 - dice.unit())) * Math.cos(2 * Math.PI * dice.unit());
 }
+
+/** The channel that the defaults must stand: a tenth lost, every packet overtaken, 300 ms with jitter, 50 spoofed packets per second. */
+export const BAD: Channel = { loss: 0.1, reordering: 1, delay: 300, jitter: 100, noise: 50, services: 0 };
+
+if (import.meta.main) {
+  const runs = Number(process.argv[2] ?? 20_000);
+  const show = (name: string, channel: Partial<Channel>, burst = {}, parameters = {}): void => {
+    const all = [{ ...CLEAR, ...channel }, { ...BURST, ...burst }, { ...PARAMETERS, ...parameters }] as const;
+    const { observed, bound, events } = simulate(...all, runs, 1);
+    console.log(`${name.padEnd(64)} ${observed.toFixed(4)}  ${bound.toFixed(4)}  ${events.toFixed(1)}`);
+  };
+  console.log(`${'channel'.padEnd(64)} set     bound   events`);
+  for (const loss of [0, 0.1, 0.2, 0.3])
+    for (const passes of [1, 2]) show(`${loss * 100} % lost, sent ${passes} times`, { loss }, { passes });
+  for (const passes of [1, 2]) show(`the bad channel, sent ${passes} times`, BAD, { passes });
+  for (const noise of [300, 1000]) show(`the bad channel with ${noise} spoofed per second`, { ...BAD, noise });
+  for (const noise of [300, 1000]) show(`30 % lost, ${noise} spoofed per second`, { loss: 0.3, delay: 50, noise });
+  for (const services of [0, 50, 1000]) show(`the bad channel, ${services} real services`, { ...BAD, services });
+  const six = { boundNumbers: 8, boundNeeded: 6 };
+  show('6 of 8 bound: 10 % lost, sent once', { loss: 0.1 }, { passes: 1 }, six);
+  show('6 of 8 bound: 30 % lost', { loss: 0.3 }, {}, six);
+}

@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import type { UnixMicros } from '../brand.ts';
+import { writeU32 } from '../bytes.ts';
+import { CLASSIC_LIMITS, ClassicMatcher } from './classic-matcher.ts';
+import { KEYED_LIMITS, KeyedMatcher } from './keyed-matcher.ts';
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
+
+/** Bytes in use, on and off the heap. */
+function used(): number {
+  collect();
+  collect();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}
+
+/** Each from a prefix of its own: the hardest for the table. */
+function source(number: number): Uint8Array {
+  const bytes = new Uint8Array(16);
+  bytes.set([0xff, 0xff], 10);
+  writeU32(bytes, 12, number * 256);
+  return bytes;
+}
+
+test('keyed knocking: a hundred thousand spoofed sources take the memory that the limits name, and no more', () => {
+  const before = used();
+  const matcher = new KeyedMatcher({ ...KEYED_LIMITS, sets: 100 });
+  for (let set = 0; set < 100; set++)
+    matcher.addSet(
+      set,
+      0,
+      Array.from({ length: 20 }, (_, at) => 20 * set + at),
+    );
+  for (let at = 0; at < 100_000; at++) matcher.knock(source(at), at % 2000, at as UnixMicros);
+  const bytes = used() - before;
+  const { sources, ring } = KEYED_LIMITS;
+  assert.equal(matcher.sources, sources);
+  assert.ok(bytes < sources * (6 * ring + 500) + 2_000_000, `${bytes} bytes`);
+});
+
+test('classic doors: the same', () => {
+  const before = used();
+  const matcher = new ClassicMatcher();
+  const step = { protocol: 'tcp', port: 1000, flagsSet: 0, flagsClear: 0, minGap: 10, maxGap: Infinity } as const;
+  matcher.setSequences([
+    { door: 1, sequence: 1, steps: [step, step], timeout: 1e6, misses: 9, anyOrder: false, target: undefined },
+  ]);
+  for (let at = 0; at < 100_000; at++) {
+    const from = source(at);
+    const knock = { source: from, destination: from, protocol: 'tcp', port: 1000, flags: 2 } as const;
+    for (let again = 0; again < 3; again++) matcher.knock(knock, (1.7e15 + at + again) as UnixMicros);
+  }
+  const bytes = used() - before;
+  const { sources, attempts } = CLASSIC_LIMITS;
+  assert.ok(matcher.sources <= sources && matcher.attempts > attempts - 3 && matcher.attempts <= attempts);
+  assert.ok(bytes < sources * 800 + attempts * 150, `${bytes} bytes`);
+});
