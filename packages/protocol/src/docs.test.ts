@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import type { UnixMicros } from './brand.ts';
 import { EPOCH_MICROS } from './epoch.ts';
 import { ERA_AHEAD, RECENT_MAX, REORDER, WINDOW, WINDOW_OBSERVED } from './freshness.ts';
+import { KEYED, liveSlots } from './knock/keyed-ports.ts';
+import { keyedWork, LEAST_WORK, observerWork } from './knock/work.ts';
 import { ENC_SIZE, LONG_PACKET, PACKET, RECEIPT, SHORT_PACKET, STATEMENT } from './layout.ts';
 import { RECEIPT_STATUSES } from './receipt.ts';
 import { REFUSALS } from './refusal.ts';
@@ -103,6 +106,24 @@ test('the numbers of the epoch and of freshness are those of the code', () => {
     assert.ok(page.replaceAll(/\s+/g, ' ').includes(phrase), phrase);
   }
 });
+
+test('the parameters of keyed knocking are those of the code', () => {
+  const values = table('## Keyed knocking', 'parameter value').map(([, value = '']) => Number(value.replace(',', '')));
+  const { slot, range, first, numbers, needed, boundNumbers, boundNeeded, window, ring } = KEYED;
+  const second = 1_000_000;
+  const slots = liveSlots(slot as UnixMicros).length;
+  assert.deepEqual(values, [
+    ...[slot / second, slots, range, first, numbers, needed, boundNumbers, boundNeeded, window / second, ring],
+  ]);
+  assert.ok(page.includes(`needs ${exponent(keyedWork(1, 1).packets)} packets against one device`));
+  assert.ok(page.includes(`it takes ${exponent(observerWork().otherAddress)} packets`));
+  assert.ok(page.includes(`A gate warns below ${exponent(LEAST_WORK).replace('1.0·', '')}`));
+});
+
+/** A number as people write it: 9.5·10^23. */
+function exponent(value: number): string {
+  return value.toExponential(1).replace('e+', '·10^');
+}
 
 test('links within the page lead somewhere', () => {
   const anchors = new Set(
