@@ -25,7 +25,14 @@ export function realSurroundings(): Surroundings {
 
 function connect(address: Uint8Array, port: number, events: PathEvents): Promise<Path> {
   return new Promise((resolve, reject) => {
-    const socket = createSocket(familyOf(address) === 4 ? 'udp4' : 'udp6');
+    const family = familyOf(address);
+    // Only addresses come here: Node need not load its resolver, and go round its event loop, to find them.
+    const socket = createSocket({
+      type: family === 4 ? 'udp4' : 'udp6',
+      lookup: (name, _, found) => {
+        found(null, name, family);
+      },
+    });
     const refuse = (error: Error): void => {
       socket.close();
       reject(new PathError(codeOf(error)));

@@ -209,10 +209,13 @@ class Exchange {
     let unsaved: string | undefined;
     try {
       let { sender } = this.#memory;
-      this.#memory = await keeper.update((memory) => {
-        sender = memory.sender;
-        return learnFrom(memory, receipt, answered);
-      });
+      // Where nothing is new the file need not even be read.
+      if (learnFrom(this.#memory, receipt, answered) !== this.#memory) {
+        this.#memory = await keeper.update((memory) => {
+          sender = memory.sender;
+          return learnFrom(memory, receipt, answered);
+        });
+      }
       if (receipt.status === 'clock') this.#clockCorrected += this.#memory.sender.offset - sender.offset;
       if (!equal(sender.stateId, receipt.stateId)) this.#resynced = true;
     } catch (error) {

@@ -2,7 +2,6 @@
 import { closeSync, openSync, readFileSync, statSync, unlinkSync, writeSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import process from 'node:process';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { lives, processPlace, startOf } from './platform.ts';
 
 /** A lock from a place whose processes we cannot see, or without a holder's name, is dead after this time. Sections take milliseconds. */
@@ -36,7 +35,7 @@ export async function withLock<T>(path: string, section: () => T, patience = 10_
   const end = performance.now() + patience;
   for (let wait = 1; !tryLock(path, 0); wait = Math.min(2 * wait, 16)) {
     if (performance.now() > end) throw new LockTimeout(path, holderOf(path)?.pid);
-    await sleep(wait * (0.5 + Math.random()));
+    await new Promise((resolve) => setTimeout(resolve, wait * (0.5 + Math.random())));
   }
   try {
     return section();

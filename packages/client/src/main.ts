@@ -3,4 +3,7 @@ import process from 'node:process';
 import { processIo, runProgram } from '@postern/terminal';
 import { program } from './program.ts';
 
-process.exitCode = await runProgram(program, process.argv.slice(2), processIo(), process.env['POSTERN_DEBUG'] === '1');
+// No top-level await: the bundle (script/bundle) is one script, which starts faster than a module.
+void runProgram(program, process.argv.slice(2), processIo(), process.env['POSTERN_DEBUG'] === '1').then((code) => {
+  process.exitCode = code;
+});

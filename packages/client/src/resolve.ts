@@ -1,4 +1,3 @@
-import { lookup } from 'node:dns/promises';
 import { familyOf, parseAddress, sameAddress } from '@postern/protocol';
 
 /** Turns a host name into addresses as text; throws if there are none. */
@@ -6,6 +5,8 @@ export type Lookup = (name: string) => Promise<readonly string[]>;
 
 /** The operating system's resolver, in its order of preference (RFC 6724). */
 export const systemLookup: Lookup = async (name) => {
+  // Addresses need no resolver, and it takes a millisecond to load.
+  const { lookup } = await import('node:dns/promises');
   const found = await lookup(name, { all: true, order: 'verbatim' });
   return found.map(({ address }) => address);
 };

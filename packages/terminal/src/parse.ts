@@ -1,8 +1,8 @@
-import { parseArgs } from 'node:util';
 import type { Command, Option, Parsed, Program } from './command.ts';
 import { usage } from './help.ts';
 import { nearest } from './nearest.ts';
 import { EXIT, PersonError } from './person-error.ts';
+import { tokenize } from './tokens.ts';
 
 function usageError(message: string, hint: string): PersonError {
   return new PersonError(message, { hint, exitCode: EXIT.usage });
@@ -36,24 +36,11 @@ export function splitRest(
 
 function readOptions(program: Program, command: Command, options: readonly Option[], argv: readonly string[]): Typed {
   const typed: Typed = { flags: new Set(), values: {}, lists: {}, positionals: [] };
-  const { tokens } = parseArgs({
-    args: [...argv],
-    options: Object.fromEntries(
-      options.map((o) => [
-        o.name,
-        {
-          type: o.value === undefined ? 'boolean' : 'string',
-          ...(o.short === undefined ? {} : { short: o.short }),
-        } as const,
-      ]),
-    ),
-    strict: false,
-    allowPositionals: true,
-    tokens: true,
-  });
-  for (const token of tokens) {
-    if (token.kind === 'positional') typed.positionals.push(token.value);
-    if (token.kind !== 'option') continue;
+  for (const token of tokenize(options, argv)) {
+    if (token.kind === 'positional') {
+      typed.positionals.push(token.value);
+      continue;
+    }
     const option = options.find((candidate) => candidate.name === token.name);
     if (option === undefined) {
       const near = nearest(
@@ -75,7 +62,7 @@ function readOptions(program: Program, command: Command, options: readonly Optio
 function addOption(
   typed: Typed,
   option: Option,
-  token: { readonly value: string | undefined; readonly inlineValue?: boolean | undefined },
+  token: { readonly value: string | undefined; readonly inlineValue: boolean },
   form: string,
 ): void {
   const { name } = option;
@@ -85,7 +72,7 @@ function addOption(
     return;
   }
   // `--config --json` forgot the value: nobody means a value that looks like an option, and who does writes it with `=`.
-  const swallowed = token.inlineValue !== true && /^-./.test(token.value ?? '');
+  const swallowed = !token.inlineValue && /^-./.test(token.value ?? '');
   if (token.value === undefined || swallowed) throw usageError(`\`--${name}\` needs a value (${option.value})`, form);
   if (option.multiple === true) (typed.lists[name] ??= []).push(token.value);
   else if (typed.values[name] !== undefined) throw usageError(`\`--${name}\` came twice`, form);

@@ -13,7 +13,11 @@ export interface Ran {
 export async function runQuietly(program: Program, argv: readonly string[], debug = false): Promise<Ran> {
   const out: string[] = [];
   const err: string[] = [];
-  const io: Io = { out: (line) => out.push(line), err: (line) => err.push(line), colour: false, columns: 80 };
+  const io: Io = {
+    out: (line) => out.push(line),
+    err: (line) => err.push(line),
+    ...{ colour: false, errorColour: false, columns: 80, passing: undefined },
+  };
   const code = await runProgram(program, argv, io, debug);
   return { code, out: out.join('\n'), err: err.join('\n') };
 }
