@@ -1,10 +1,7 @@
-const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
-
 /** `bytes` as lower-case hexadecimal digits, two for each byte. */
 export function toHex(bytes: Uint8Array): string {
-  let text = '';
-  for (const byte of bytes) text += HEX[byte] ?? '';
-  return text;
+  // Native: a client that runs for 50 ms never gets its loops compiled, and a post-quantum key has 1,216 bytes.
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex');
 }
 
 /**
@@ -15,9 +12,7 @@ export function toHex(bytes: Uint8Array): string {
 export function fromHex(text: string): Uint8Array {
   if (!/^[0-9a-f]*$/i.test(text)) throw new TypeError('hexadecimal digits expected');
   if (text.length % 2 !== 0) throw new RangeError('an even number of hexadecimal digits expected');
-  const bytes = new Uint8Array(text.length / 2);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16);
-  return bytes;
+  return new Uint8Array(Buffer.from(text, 'hex'));
 }
 
 /** A new array with all `parts`, one after the other. */

@@ -29,7 +29,7 @@ export function tokenize(options: readonly Option[], words: readonly string[]): 
   };
   /** `-abc` is `-a -b -c`, up to one that takes a value. */
   const ungrouped = (group: string): string[] => {
-    const letters = [...group.slice(1)];
+    const letters = group.slice(1).split('');
     const end = letters.findIndex((short) => takesValue(options.find((option) => option.short === short)));
     const flags = letters.slice(0, end < 0 ? undefined : end).map((short) => `-${short}`);
     return end < 0 ? flags : [...flags, `-${letters.slice(end).join('')}`];
