@@ -117,7 +117,7 @@ export class ClassicMatcher {
     const progress = (this.#progress[place] ??= { attempts: [], gatherings: [], newest: now, weight: 0 });
     if (now < progress.newest) Object.assign(progress, { attempts: [], gatherings: [] });
     progress.newest = now;
-    const opened = this.#advance(progress, knock, now);
+    const opened = progress.weight === 0 ? new Set<DoorSequence>() : this.#advance(progress, knock, now);
     this.#begin(progress, beginnings, opened, knock, now);
     this.#weigh(place, progress);
     return opened.size === 0 ? NO_EVENTS : [...opened].map(({ door, sequence }) => ({ door, sequence }));
@@ -175,7 +175,9 @@ export class ClassicMatcher {
 
 function begins(sequence: DoorSequence, knock: Knock): boolean {
   const { steps, anyOrder } = sequence;
-  return sees(sequence, knock) && (anyOrder ? steps : steps.slice(0, 1)).some((step) => fits(step, knock));
+  const [first] = steps;
+  if (!sees(sequence, knock) || first === undefined) return false;
+  return fits(first, knock) || (anyOrder && steps.some((step) => fits(step, knock)));
 }
 
 /** A sequence without order keeps two times for each step, and one for each miss. */

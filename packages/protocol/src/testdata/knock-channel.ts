@@ -146,7 +146,11 @@ export const BAD: Channel = { loss: 0.1, reordering: 1, delay: 300, jitter: 100,
 if (import.meta.main) {
   const runs = Number(process.argv[2] ?? 20_000);
   const show = (name: string, channel: Partial<Channel>, burst = {}, parameters = {}): void => {
-    const all = [{ ...CLEAR, ...channel }, { ...BURST, ...burst }, { ...PARAMETERS, ...parameters }] as const;
+    const all = [
+      { ...CLEAR, ...channel },
+      { ...BURST, ...burst },
+      { ...PARAMETERS, ...parameters },
+    ] as const;
     const { observed, bound, events } = simulate(...all, runs, 1);
     console.log(`${name.padEnd(64)} ${observed.toFixed(4)}  ${bound.toFixed(4)}  ${events.toFixed(1)}`);
   };
