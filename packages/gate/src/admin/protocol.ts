@@ -65,6 +65,20 @@ export interface RotationStatus {
   readonly again: boolean;
 }
 
+/** Port knocking in `status`. */
+export interface KnockingStatus {
+  /** Names of the doors. */
+  readonly doors: readonly string[];
+  /** Pairs of a device and a service that keyed knocks can open. */
+  readonly keyed: number;
+  /** What opened since `started`. */
+  readonly opened: { readonly doors: number; readonly keyed: number };
+  /** What the sentry counted since `started`: `knocks` that it saw, `strange` packets, events of `doors` and of `keyed` sets, `busy` ones that were lost. */
+  readonly seen: Readonly<Record<string, number>>;
+  /** Events that opened nothing since `started`, by reason; reasons that were never met are left out. */
+  readonly refused: Readonly<Record<string, number>>;
+}
+
 /** Value of `status`. */
 export interface StatusValue {
   readonly version: string;
@@ -91,6 +105,8 @@ export interface StatusValue {
   readonly devices: number;
   readonly grants: number;
   readonly rotation?: RotationStatus | undefined;
+  /** Absent where there are neither doors nor keyed services. */
+  readonly knocking?: KnockingStatus | undefined;
   /** Packets to the knock port that the firewall counted. */
   readonly knocks: number;
   /** Requests that were granted since `started`. */

@@ -52,8 +52,8 @@ function secret(hex: string): Secret {
   return new Secret(fromHex(hex));
 }
 
-/** Reads through one descriptor, so that what was checked is what is read. */
-function readSecretly(file: string): string {
+/** Reads a file of secrets through one descriptor, so that what was checked is what is read. @throws PersonError when others may read it */
+export function readSecretly(file: string): string {
   let fd: number;
   try {
     fd = openSync(file, 'r');

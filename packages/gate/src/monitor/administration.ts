@@ -10,12 +10,14 @@ import {
   type UnixMicros,
 } from '@postern/protocol';
 import { EXIT, PersonError, nearest } from '@postern/terminal';
+import { someDeviceMayOpen } from '../admin/check-configuration.ts';
 import { checkDaemon } from '../admin/check-daemon.ts';
 import {
   PAGE,
   type AdminHandlers,
   type GrantEntry,
   type InviteValue,
+  type KnockingStatus,
   type PageValue,
   type RevokedValue,
   type ServiceStatus,
@@ -26,7 +28,7 @@ import { addUser, revokeDevice, revokeUser } from '../config/user-file.ts';
 import type { Member } from './directory.ts';
 import type { Gate } from './gate.ts';
 import { idOf } from './adoption.ts';
-import { formatEndpoint, formatTarget, type Grant } from './grant.ts';
+import { formatEndpoint, formatTarget, deviceOf, doorOf, type Grant } from './grant.ts';
 import { gateKeyId, newest } from './rotation.ts';
 import { innerInterfaces, isTrusted } from './interfaces.ts';
 import type { SentryProcess } from './sentry-process.ts';
@@ -151,12 +153,14 @@ export function administration(
   };
 
   const grantEntry = (grant: Grant, now: UnixMicros): GrantEntry => {
-    const member = grant.device === undefined ? undefined : gate.directory.member(grant.device);
+    const id = deviceOf(grant.device);
+    const member = id === undefined ? undefined : gate.directory.member(id);
+    const door = doorOf(grant.device);
     const whole = grant.source.prefix === (grant.source.family === 4 ? 32 : 128);
     return {
       id: grant.id,
       user: member?.user.name,
-      device: member?.device.name ?? grant.device,
+      device: door === undefined ? (member?.device.name ?? grant.device) : `door ${door}`,
       service: grant.service,
       source: formatAddress(grant.source.address) + (whole ? '' : `/${String(grant.source.prefix)}`),
       ports: grant.endpoints.map(formatEndpoint),
@@ -214,6 +218,7 @@ export function administration(
                 waitingDevices: gate.waiting().length,
                 again: keys.again,
               },
+        knocking: knocking(gate, sentry),
         knocks: gate.firewall.knocks(),
         granted: gate.granted,
         refusals: Object.fromEntries(Object.entries(counters).filter(([, count]) => count > 0)),
@@ -325,8 +330,10 @@ export function administration(
       }),
     }),
 
-    protect({ service, seconds, force }) {
+    protect({ service, seconds, force }, progress) {
       const found = named('service', services(), service);
+      if (!someDeviceMayOpen(gate.configuration, service, gate.clock()))
+        progress(`warning: no device may open ${service} yet, so the trial can only end by itself or on a console`);
       const { until, admitted } = gate.protections.try(found, seconds, force);
       gate.log('warning', 'protected on trial', { service, seconds, admitted });
       return { service, ports: found.endpoints.map(formatEndpoint), until: iso(until), admitted };
@@ -381,6 +388,19 @@ export function administration(
       gate.log('info', 'configuration read again', { users: users().length, devices: gate.directory.size });
       return { services: services().length, users: users().length, devices: gate.directory.size, needsRestart };
     },
+  };
+}
+
+function knocking(gate: Gate, sentry: SentryProcess): KnockingStatus | undefined {
+  const { doors } = gate.configuration;
+  if (gate.knocks.plan === undefined) return undefined;
+  const { doors: opened, keyed, refused } = gate.knocks.counters;
+  return {
+    doors: doors.map(({ name }) => name),
+    keyed: gate.knocks.pairs,
+    opened: { doors: opened, keyed },
+    seen: sentry.knockCounters(),
+    refused,
   };
 }
 

@@ -77,7 +77,7 @@ test('what a real knock makes the monitor do, in its order', { skip, timeout: 60
       const written = calls.findIndex((line) => /^pwrite64\(\d+<[^>]*\/state\.db-wal>/.test(line));
       const durable = calls.findIndex((line) => /^f(?:data)?sync\(\d+<[^>]*\/state\.db-wal>\)\s+= 0$/.test(line));
       const asked = calls.findIndex((line) => line.startsWith('sendto(') && line.includes(NEW_ELEMENT));
-      const told = calls.findIndex((line) => /^write\(\d+<socket:\[\d+\]>, .* = 256$/.test(line));
+      const told = calls.findIndex((line) => /^write\(\d+<socket:\[\d+\]>, .* = 512$/.test(line));
       assert.ok(written >= 0, `no record was written\n${log}`);
       assert.ok(durable > written, `the record was not made durable\n${log}`);
       assert.ok(asked > durable, `the grant was asked for before the record was durable\n${log}`);

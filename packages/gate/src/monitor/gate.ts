@@ -9,6 +9,7 @@ import {
   formatAddress,
   importStaticPrivate,
   toHex,
+  type DeviceId,
   type Random,
   type Refusal,
   type ServiceName,
@@ -22,18 +23,24 @@ import { loadConfiguration, loadUser } from '../config/load.ts';
 import { readGateKey, writeGateKey, type GateKeys, type GateSecrets } from '../config/gate-key.ts';
 import { Secret } from '../config/secret.ts';
 import { setProtect } from '../config/protect-edit.ts';
+import { lastSlotOf, readKnockKeys, setLastSlot, writeKnockKeys, type KnockKeys } from '../config/knock-keys.ts';
 import { addDevice } from '../config/user-file.ts';
 import { setDark, type DarkSetting } from '../config/dark-edit.ts';
 import { readFlows } from '../firewall/flows.ts';
 import type { Firewall, Plan } from '../firewall/port.ts';
-import type { RequestFrame } from '../line/codec.ts';
+import type { DoorFrame, KnockedFrame, RequestFrame } from '../line/codec.ts';
 import { Darkness, darkenAtStart } from './darkness.ts';
 import { barred, makeDirectory, type Directory } from './directory.ts';
+import { deviceOf, doorOf } from './grant.ts';
 import { GrantBook } from './grants.ts';
+import { withKey, withoutRevoked } from './knock-key-book.ts';
+import { Knocks, type CommandRunner, type KnockEvent } from './knocks.ts';
 import type { Log } from './log.ts';
+import type { OneTimeSequences } from './door-table.ts';
 import { Protections, SEED_SECONDS } from './protections.ts';
 import { RequestHandler, type GateEvent, type Verdict } from './requests.ts';
 import { isNewest, rotate, settle } from './rotation.ts';
+import { SlotGuard } from './slot-guard.ts';
 import { openStore, type Store } from './store.ts';
 
 const HOUSEKEEPING_SEED = 1200 * MICROS_PER_SECOND;
@@ -44,12 +51,19 @@ const uptime = (): UnixMicros => Number(process.hrtime.bigint() / 1000n) as Unix
 const hostAddresses = (): Set<string> =>
   new Set(Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map((it) => it.address)));
 
+/** Refusals of port knocks that come with every knock, or with every reload. */
+const QUIET: readonly string[] = ['past', 'slot-used', 'source-leave'];
+
 /** What a gate is made from. */
 export interface GateOptions {
   readonly configFile: string;
   readonly firewall: Firewall;
   readonly clock: () => UnixMicros;
   readonly log: Log;
+  /** Runs the commands of doors. */
+  readonly commands?: CommandRunner | undefined;
+  /** The sequences of doors with one-time sequences. */
+  readonly oneTime?: OneTimeSequences | undefined;
 }
 
 function planOf({ port, capture, services }: Configuration): Plan {
@@ -77,6 +91,8 @@ export class Gate implements Disposable {
   readonly firewall: Firewall;
   readonly grants: GrantBook;
   readonly protections: Protections;
+  /** Doors and keyed knocks. */
+  readonly knocks: Knocks;
   readonly darkness: Darkness;
   readonly clock: () => UnixMicros;
   readonly log: Log;
@@ -93,6 +109,8 @@ export class Gate implements Disposable {
   #seeded = 0;
   #recordFailed = 0;
   #troubled = 0;
+  #knockKeys: KnockKeys;
+  #knockRefused = 0;
 
   constructor(options: GateOptions) {
     const { firewall, clock, log } = options;
@@ -164,6 +182,9 @@ export class Gate implements Disposable {
       enrol: (user, publicKey, now) => {
         this.#enrol(user, publicKey, now);
       },
+      keepKnockKey: (publicKey, key) => {
+        this.#keepKnockKey(publicKey, key);
+      },
       onMoved: () => {
         this.settleKeys();
       },
@@ -171,6 +192,10 @@ export class Gate implements Disposable {
         this.#event(event);
       },
     });
+    this.#knockKeys = readKnockKeys(this.#knockKeyFile);
+    this.knocks = this.#makeKnocks(options);
+    this.knocks.check(this.#configuration);
+    this.#configureKnocks();
   }
 
   get configuration(): Configuration {
@@ -250,6 +275,7 @@ export class Gate implements Disposable {
   reload(): { needsRestart: string[] } {
     const before = this.#configuration;
     const after = loadConfiguration(this.#configFile);
+    this.knocks.check(after);
     const needsRestart = (
       [
         ['gate.port', before.port !== after.port],
@@ -287,6 +313,7 @@ export class Gate implements Disposable {
     this.#configuration = { ...this.#configuration, users: [...others, after] };
     this.#directory.replace(before, after);
     this.#endBarred();
+    this.#configureKnocks();
   }
 
   /** A revocation: starts a rotation of the gate key, or asks for another after that which is under way. */
@@ -365,15 +392,134 @@ export class Gate implements Disposable {
     this.#configuration = configuration;
     this.#directory = makeDirectory(configuration);
     this.#endBarred();
+    this.#configureKnocks();
   }
 
   /** Ends the grants of whoever was revoked or removed. */
   #endBarred(): void {
     const now = this.clock();
     for (const grant of this.grants.live(now)) {
-      if (grant.device === undefined) continue;
-      const member = this.#directory.member(grant.device);
+      const [door, device] = [doorOf(grant.device), deviceOf(grant.device)];
+      if (door !== undefined && !this.#isDoor(door, grant.service)) this.grants.end(grant.id, now);
+      if (device === undefined) continue;
+      const member = this.#directory.member(device);
       if (member === undefined || barred(member, now) === 'device-revoked') this.grants.end(grant.id, now);
+    }
+  }
+
+  #isDoor(name: string, service: ServiceName | undefined): boolean {
+    return this.#configuration.doors.some((door) => door.name === name && door.opens?.service === service);
+  }
+
+  get #knockKeyFile(): string {
+    return join(dirname(this.#configuration.keyFile), 'knock.keys');
+  }
+
+  #makeKnocks({ commands, oneTime }: GateOptions): Knocks {
+    const anchor = {
+      anchor: () => lastSlotOf(this.#knockKeyFile),
+      setAnchor: (slot: number) => {
+        setLastSlot(this.#knockKeyFile, slot);
+      },
+    };
+    const guard = new SlotGuard({ store: this.store, ...anchor, uptime }, this.clock());
+    const { grants, clock } = this;
+    return new Knocks({
+      ...{ grants, guard, random, clock, commands, oneTime },
+      onEvent: (event) => {
+        this.#knockEvent(event);
+      },
+      onKeyUsed: (device, key) => {
+        this.#settleKnockKey(device, key);
+      },
+    });
+  }
+
+  /** Devices, services, doors or keys are others than before. */
+  #configureKnocks(): void {
+    const keys = withoutRevoked(this.#knockKeys, this.#directory);
+    if (keys !== this.#knockKeys) this.#saveKnockKeys(keys);
+    this.knocks.configure(this.#configuration, this.#directory, this.#knockKeys);
+  }
+
+  #keepKnockKey(publicKey: Uint8Array, key: Uint8Array): void {
+    this.#saveKnockKeys(withKey(this.#knockKeys, deviceIdOf(publicKey), new Secret(key)));
+    this.#configureKnocks();
+  }
+
+  /** A device that joined in several attempts has shown which of its keys it kept. */
+  #settleKnockKey(device: DeviceId, key: Uint8Array): void {
+    if ((this.#knockKeys.get(device)?.length ?? 0) < 2) return;
+    this.#saveKnockKeys(new Map(this.#knockKeys).set(device, [key]));
+    this.#configureKnocks();
+  }
+
+  /** A device without its key can do all else: no failure here undoes an enrolment or a revocation. */
+  #saveKnockKeys(keys: KnockKeys): void {
+    this.#knockKeys = keys;
+    try {
+      writeKnockKeys(this.#knockKeyFile, keys);
+    } catch (error) {
+      this.#trouble('the keys of keyed knocking could not be written', error);
+    }
+  }
+
+  /** What the sentry says of port knocks. */
+  knock(event: DoorFrame | KnockedFrame): void {
+    try {
+      this.knocks.take(event);
+    } catch (error) {
+      this.#trouble('a port knock could not be judged', error);
+    }
+  }
+
+  /** Some times a second: what the sentry has to know of the next slot. */
+  tickKnocks(): void {
+    try {
+      this.knocks.tick();
+    } catch (error) {
+      this.#trouble('the sets of keyed knocks could not be made', error);
+    }
+  }
+
+  #knockEvent(event: KnockEvent): void {
+    const { log } = this;
+    switch (event.kind) {
+      case 'door':
+        this.granted++;
+        log('info', 'opened', {
+          door: event.door.name,
+          service: event.door.opens?.service,
+          source: formatAddress(event.opener.source),
+          until: event.grant === undefined ? undefined : new Date(event.grant.ends / 1000).toISOString(),
+          grant: event.grant?.id,
+        });
+        return;
+      case 'keyed':
+        this.granted++;
+        log('info', 'opened', {
+          by: 'keyed knock',
+          service: event.grant.service,
+          user: event.member.user.name,
+          device: event.member.device.name,
+          source: formatAddress(event.grant.source.address),
+          bound: event.bound,
+          until: new Date(event.grant.ends / 1000).toISOString(),
+          grant: event.grant.id,
+        });
+        return;
+      case 'too-many':
+        log('error', 'more devices and services than keyed knocking can hear; the rest is left out', {
+          pairs: event.pairs,
+        });
+        return;
+      case 'refused': {
+        // Every further number of a knock draws one; and a sentry that was taken over may draw many.
+        const now = this.clock();
+        if (QUIET.includes(event.reason) || Math.abs(now - this.#knockRefused) < 10 * MICROS_PER_SECOND) return;
+        this.#knockRefused = now;
+        log('warning', 'a port knock opened nothing', { reason: event.reason, who: event.who });
+      }
     }
   }
 
@@ -398,6 +544,7 @@ export class Gate implements Disposable {
       services: this.#configuration.services.map((it) => (it.name === service ? { ...it, protect } : it)),
     };
     this.#directory = makeDirectory(this.#configuration);
+    this.#configureKnocks();
   }
 
   #keepDark(setting: DarkSetting): void {

@@ -13,13 +13,29 @@ import type { Forward, Service } from '../config/model.ts';
 import type { Endpoint, Source, Target } from '../firewall/port.ts';
 import type { StoredGrant } from './store.ts';
 
+/** Who has a grant: a device, or the door that gave it. */
+export type Holder = DeviceId | DoorHolder;
+
+/** A door as the holder of grants. */
+export type DoorHolder = `door:${string}`;
+
+/** The door that holds a grant, if it is one. */
+export function doorOf(holder: Holder | undefined): string | undefined {
+  return holder?.startsWith('door:') === true ? holder.slice('door:'.length) : undefined;
+}
+
+/** The device that holds a grant, if it is one. */
+export function deviceOf(holder: Holder | undefined): DeviceId | undefined {
+  return holder === undefined || doorOf(holder) !== undefined ? undefined : (holder as DeviceId);
+}
+
 /** Leave for one source to reach one service until a time. The kernel holds it and ends it; this is what we know about it. */
 export interface Grant {
   /** 8 random bytes in hexadecimal: the only thing about it that the ruleset shows. */
   readonly id: string;
   readonly request: RequestId;
   /** Undefined for a grant that was found in the kernel and in no record. */
-  readonly device: DeviceId | undefined;
+  readonly device: Holder | undefined;
   readonly service: ServiceName | undefined;
   readonly source: Source;
   /** Of a single-use grant those that no connection has used up, as far as is known. */

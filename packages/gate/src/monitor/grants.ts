@@ -3,7 +3,6 @@ import {
   accept,
   refuse,
   toHex,
-  type DeviceId,
   type Random,
   type RequestId,
   type Result,
@@ -14,13 +13,23 @@ import {
 import type { Forward } from '../config/model.ts';
 import { ONCE_SLOTS, type Applied, type Change, type Endpoint, type Firewall, type Source } from '../firewall/port.ts';
 import { adopt } from './adoption.ts';
-import { elementKey, formatEndpoint, grantOf, leadAlike, recordOf, sameSource, targetOf, type Grant } from './grant.ts';
+import {
+  elementKey,
+  formatEndpoint,
+  grantOf,
+  leadAlike,
+  recordOf,
+  sameSource,
+  targetOf,
+  type Grant,
+  type Holder,
+} from './grant.ts';
 import type { Store } from './store.ts';
 
 /** What a grant is asked for with. */
 export interface Wanted {
   readonly request: RequestId;
-  readonly device: DeviceId;
+  readonly device: Holder;
   readonly service: ServiceName;
   readonly source: Source;
   readonly endpoints: readonly Endpoint[];
@@ -82,7 +91,7 @@ export class GrantBook {
   }
 
   /** The grant that this request already got, also when it ended meanwhile. */
-  ofRequest(device: DeviceId, request: RequestId): Grant | undefined {
+  ofRequest(device: Holder, request: RequestId): Grant | undefined {
     const id = this.#byRequest.get(device + request);
     return id === undefined ? undefined : this.#grants.get(id);
   }
@@ -123,7 +132,7 @@ export class GrantBook {
   }
 
   /** Ends all grants of a device for a service (all services when undefined), whatever their source. Returns how many. */
-  close(device: DeviceId, service: ServiceName | undefined, now: UnixMicros): number {
+  close(device: Holder, service: ServiceName | undefined, now: UnixMicros): number {
     this.#follow(now);
     const mine = this.#of(device, service, now);
     for (const grant of mine) this.#end(grant, now);
@@ -275,7 +284,7 @@ export class GrantBook {
     return [...ids].map((id) => this.#grants.get(id)).filter((grant) => grant !== undefined);
   }
 
-  #of(device: DeviceId, service: ServiceName | undefined, now: UnixMicros): Grant[] {
+  #of(device: Holder, service: ServiceName | undefined, now: UnixMicros): Grant[] {
     return [...(this.#byDevice.get(device) ?? [])]
       .map((id) => this.#grants.get(id))
       .filter((grant) => grant !== undefined)

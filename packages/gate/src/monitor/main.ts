@@ -17,6 +17,9 @@ const HOUSEKEEPING = 60_000;
 /** How often the ruleset is looked after, in milliseconds. */
 const WATCH = 500;
 
+/** How often sets of keyed knocks are computed ahead, in milliseconds. */
+const KNOCKS = 250;
+
 /** What `posternd run` was asked for. */
 export interface MonitorOptions {
   readonly configFile: string;
@@ -57,6 +60,11 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
       const verdict = gate.request(request);
       if (verdict !== undefined) reply({ ...verdict, stateId: gate.store.stateId });
     },
+    onKnock: (event) => {
+      gate.knock(event);
+    },
+    knockTables: () => gate.knocks.tables(),
+    knockPlan: gate.knocks.plan,
     onRefused: (reason) => {
       gate.refused(reason);
     },
@@ -67,6 +75,7 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
   gate.onKeys = (keys) => {
     sentry.setKeys(keys);
   };
+  gate.knocks.connect(sentry);
   const handlers = administration(gate, sentry, { version: options.version, started });
   // No request can come before the ruleset is there: the event loop has not turned since the sentry was started.
   gate.start();
@@ -75,6 +84,9 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
   const housekeeping = setInterval(() => {
     gate.housekeep();
   }, HOUSEKEEPING);
+  const knocks = setInterval(() => {
+    gate.tickKnocks();
+  }, KNOCKS);
   const watch = setInterval(() => {
     gate.watch();
   }, WATCH);
@@ -110,6 +122,7 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
   const signal = await stopped.promise;
   clearInterval(housekeeping);
   clearInterval(watch);
+  clearInterval(knocks);
   notify('STOPPING=1');
   log('info', 'stopping; grants and protection stay in the kernel', { signal });
   sentry[Symbol.dispose]();

@@ -70,6 +70,8 @@ export interface RequestContext {
   readonly clock: () => UnixMicros;
   /** Adds a device to the user's file; durable on return. */
   readonly enrol: (user: string, publicKey: Uint8Array, now: UnixMicros) => void;
+  /** A device was enrolled, perhaps again, by a request that carries this key for its keyed knocks; durable on return. */
+  readonly keepKnockKey?: (publicKey: Uint8Array, key: Uint8Array) => void;
   /** A device used the newest gate key for the first time. */
   readonly onMoved: () => void;
   readonly onEvent: (event: GateEvent) => void;
@@ -94,6 +96,8 @@ interface Judged {
   readonly source: Prefix;
   /** The address that the packet came from, as the sentry says. */
   readonly observed: Uint8Array;
+  /** Of an enrol request. */
+  readonly knockKey: Uint8Array | undefined;
   readonly member: Member | undefined;
   readonly invite: StoredInvite | undefined;
 }
@@ -132,7 +136,7 @@ export class RequestHandler {
     const service = statement.service === undefined ? undefined : this.#context.directory().service(statement.service);
     const source = sourceAllowed(statement, frame.address, service);
     if (!source.ok) return source;
-    const request: Judged = { source: source.value, observed: frame.address, member, invite };
+    const request: Judged = { source: source.value, observed: frame.address, knockKey: frame.knockKey, member, invite };
 
     const remembered = store.freshnessOf(statement.device);
     const fresh = freshness(remembered?.row, statement);
@@ -216,7 +220,9 @@ export class RequestHandler {
     const judged = judge(statement, now, window, this.#context.store.stateId);
     if (judged !== 'ok') return { status: judged, end: none, reason: judged };
     if (invite !== undefined)
-      return this.#enrol(statement, invite, now) ? { status: 'ok', end: none } : { status: 'failed', end: none };
+      return this.#enrol(statement, invite, request.knockKey, now)
+        ? { status: 'ok', end: none }
+        : { status: 'failed', end: none };
     if (member === undefined) return { status: 'failed', end: none, reason: 'failed' };
     switch (statement.kind) {
       case 'whoami':
@@ -275,7 +281,12 @@ export class RequestHandler {
     return { status: 'ok', end: granted.value.ends };
   }
 
-  #enrol(statement: Verified<Statement>, invite: StoredInvite, now: UnixMicros): boolean {
+  #enrol(
+    statement: Verified<Statement>,
+    invite: StoredInvite,
+    knockKey: Uint8Array | undefined,
+    now: UnixMicros,
+  ): boolean {
     const publicKey = statement.newDevice;
     if (publicKey === undefined || importVerifier(publicKey) === undefined) return false;
     const device = deviceIdOf(publicKey);
@@ -295,6 +306,7 @@ export class RequestHandler {
         return false;
       }
     }
+    if (knockKey !== undefined) this.#context.keepKnockKey?.(publicKey, knockKey);
     this.#context.onEvent({ kind: 'enrolled', user: invite.user, device, again });
     return true;
   }

@@ -14,6 +14,7 @@ import {
   type UnixMicros,
 } from '@postern/protocol';
 import { PersonError } from '@postern/terminal';
+import type { Holder } from './grant.ts';
 import { LastRecord } from './last-record.ts';
 
 /** Version of the database's layout; another one is refused, never guessed at. */
@@ -45,6 +46,11 @@ CREATE TABLE granted (
 ) STRICT, WITHOUT ROWID;
 `;
 
+/** Came later, so that a database without it gets it. */
+const LATER = `
+CREATE TABLE IF NOT EXISTS knocked (device BLOB PRIMARY KEY, slot INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+`;
+
 /** One durable row of the freshness rule, and which gate key its device used last (see {@link gateKeyId}). */
 export interface Remembered {
   readonly row: FreshnessRow;
@@ -69,7 +75,7 @@ export interface StoredInvite {
 export interface StoredGrant {
   readonly id: string;
   readonly request: RequestId;
-  readonly device: DeviceId;
+  readonly device: Holder;
   readonly service: ServiceName;
   readonly family: 4 | 6;
   readonly address: Uint8Array;
@@ -92,6 +98,12 @@ export interface Store extends Disposable {
   freshnessOf(id: DeviceId): Remembered | undefined;
   /** The durable record: on return it survives power loss. Throws when it could not be written (a full disk). */
   record(id: DeviceId, row: FreshnessRow, gateKey: Uint8Array): void;
+  /** The slot of the last keyed knock of a device that opened. */
+  knockedSlot(id: DeviceId): number | undefined;
+  /** The durable record of a keyed knock: on return it survives power loss. Throws when it could not be written. */
+  recordKnock(id: DeviceId, slot: number): void;
+  /** The highest slot of any device; 0 when there is none. */
+  lastKnockedSlot(): number;
   /** Gate keys that devices used last, for the end of a rotation. */
   gateKeysUsed(): Map<DeviceId, string>;
   forget(id: DeviceId): void;
@@ -168,14 +180,17 @@ function layoutOf(database: DatabaseSync): number {
 /** Makes the tables of a new database. @throws PersonError for the layout of another posternd, which is not guessed at */
 function layOut(database: DatabaseSync, file: string): void {
   const layout = layoutOf(database);
-  if (layout === LAYOUT) return;
+  if (layout === LAYOUT) {
+    database.exec(LATER);
+    return;
+  }
   if (layout !== 0) {
     throw new PersonError(
       `the state database ${file} has layout ${String(layout)}; this posternd writes layout ${String(LAYOUT)}`,
       { hint: 'run the posternd that made it, or move the file away: each device then needs one more round trip' },
     );
   }
-  database.exec(`BEGIN IMMEDIATE; ${SCHEMA} PRAGMA user_version = ${String(LAYOUT)};`);
+  database.exec(`BEGIN IMMEDIATE; ${SCHEMA} ${LATER} PRAGMA user_version = ${String(LAYOUT)};`);
   database.exec('COMMIT');
 }
 
@@ -229,6 +244,9 @@ export function openStore(directory: string, lastRecord: string, random: Random)
   const setFreshness = sql(
     'INSERT INTO freshness VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET row = excluded.row, gate_key = excluded.gate_key',
   );
+  const knocked = sql('SELECT slot FROM knocked WHERE device = ?');
+  const setKnocked = sql('INSERT INTO knocked VALUES (?, ?) ON CONFLICT DO UPDATE SET slot = excluded.slot');
+  const lastKnocked = sql('SELECT max(slot) AS slot FROM knocked');
   const gateKeys = sql('SELECT device, gate_key FROM freshness');
   const forget = sql('DELETE FROM freshness WHERE device = ?');
   const addInvite = sql('INSERT INTO invite VALUES (?, ?, ?, ?, ?, ?, NULL)');
@@ -297,6 +315,14 @@ export function openStore(directory: string, lastRecord: string, random: Random)
       resting ??= setTimeout(checkpoint, REST).unref();
       if (++records % CHECKPOINT === 0) setImmediate(checkpoint);
     },
+    knockedSlot(id) {
+      const found = knocked.get(fromHex(id))?.['slot'];
+      return found === undefined ? undefined : integer(found);
+    },
+    recordKnock(id, slot) {
+      setKnocked.run(fromHex(id), slot);
+    },
+    lastKnockedSlot: () => integer(lastKnocked.get()?.['slot'] ?? 0),
     gateKeysUsed() {
       return new Map(
         gateKeys.all().map((row) => [toHex(bytes(row['device'])) as DeviceId, toHex(bytes(row['gate_key']))] as const),
@@ -345,7 +371,7 @@ export function openStore(directory: string, lastRecord: string, random: Random)
       return grants.all().map((row) => ({
         id: text(row['id']),
         request: text(row['request']) as RequestId,
-        device: text(row['device']) as DeviceId,
+        device: text(row['device']) as Holder,
         service: text(row['service']) as ServiceName,
         family: integer(row['family']) === 4 ? 4 : 6,
         address: bytes(row['address']),

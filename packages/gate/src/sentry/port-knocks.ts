@@ -100,8 +100,9 @@ export class PortKnocks {
     }
     this.#newest = Math.max(this.#newest, slot);
     const first = slotOf(now) - 1;
-    this.#keyed.removeBefore(first);
-    for (const old of this.#slots) if (old < first) this.#slots.delete(old);
+    const over = [...this.#slots].filter((old) => old < first);
+    if (over.length > 0) this.#keyed.removeBefore(first);
+    for (const old of over) this.#slots.delete(old);
     this.#slots.add(slot);
     for (const { ordinal, numbers } of sets) this.#keyed.addSet(ordinal, slot, numbers);
   }

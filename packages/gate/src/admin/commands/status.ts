@@ -1,6 +1,6 @@
 import { formatTable, type Command, type Io } from '@postern/terminal';
 import { CONFIG, JSON_OUTPUT } from '../options.ts';
-import type { DarkStatus, ServiceStatus, StatusValue } from '../protocol.ts';
+import type { DarkStatus, KnockingStatus, ServiceStatus, StatusValue } from '../protocol.ts';
 import { remote } from '../remote.ts';
 import { count, showTime } from '../wording.ts';
 
@@ -27,8 +27,17 @@ function darkLine({ state, remainingSeconds, allow, trust }: DarkStatus): string
   }
 }
 
+function knockingLine({ doors, keyed, opened, seen, refused }: KnockingStatus): string {
+  const what = [
+    ...(doors.length > 0 ? [`doors ${doors.join(', ')}`] : []),
+    ...(keyed > 0 ? [`keyed knocks of ${count(keyed, 'device and service', 'devices and services')}`] : []),
+  ];
+  const not = Object.entries(refused).map(([reason, times]) => `${reason} ${times}`);
+  return `port knocking: ${what.join('; ') || 'no device has a key for it'}; ${count(seen['knocks'] ?? 0, 'knock')} seen, ${opened.doors + opened.keyed} opened${not.length > 0 ? `, not opened: ${not.join(', ')}` : ''}`;
+}
+
 function show(value: StatusValue, io: Io): void {
-  const { sentry, rotation, dark } = value;
+  const { sentry, rotation, dark, knocking } = value;
   io.out(`${value.name}: posternd ${value.version}, process ${value.pid}, since ${showTime(value.started)}`);
   io.out(`hears knocks on udp/${value.port} (${value.capture}${value.pq === 'required' ? ', post-quantum only' : ''})`);
   const restarts = sentry.restarts === 0 ? '' : `, started again ${count(sentry.restarts, 'time')}`;
@@ -52,6 +61,7 @@ function show(value: StatusValue, io: Io): void {
   const refused = Object.entries(value.refusals).sort(([, a], [, b]) => b - a);
   io.out('');
   io.out(`${count(value.knocks, 'packet')} to the knock port, ${value.granted} granted since the start`);
+  if (knocking !== undefined) io.out(knockingLine(knocking));
   if (refused.length > 0) io.out(`refused: ${refused.map(([reason, times]) => `${reason} ${times}`).join(', ')}`);
 }
 
