@@ -34,8 +34,8 @@ export class Sshd implements AsyncDisposable {
     this.#process = child;
   }
 
-  /** Starts sshd on `port`; resolves when it listens. */
-  static async start(namespace: Namespace, port = 22): Promise<Sshd> {
+  /** Starts sshd on `port`; resolves when it listens. `path`: PATH of what is run through it. */
+  static async start(namespace: Namespace, port = 22, options: { readonly path?: string } = {}): Promise<Sshd> {
     const directory = temporaryDirectory('postern-sshd-');
     chmodSync(directory, 0o755);
     const at = (name: string): string => join(directory, name);
@@ -66,6 +66,7 @@ export class Sshd implements AsyncDisposable {
         'PrintLastLog no',
         'Subsystem sftp internal-sftp',
         'MaxStartups 100',
+        ...(options.path === undefined ? [] : [`SetEnv PATH=${options.path}`]),
         '',
       ].join('\n'),
     );
