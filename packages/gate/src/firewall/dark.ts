@@ -4,6 +4,9 @@
  * dropped. What each rule is for is told in `docs/decisions/0008-dark.md`. Only what nft 1.0.6 and kernel 6.1 know is used.
  */
 import type { Exceptions } from './port.ts';
+import { PROTOCOL } from './protocol-number.ts';
+
+const ICMP = `{ ${PROTOCOL.icmp}, ${PROTOCOL.icmpv6} }`;
 
 /** The set that the darkness hangs on; its elements are the two families, with the time that a trial has left. */
 export const DARK = 'dark';
@@ -15,12 +18,10 @@ export const ALLOWED = { in: 'allowed_in', out: 'allowed_out' } as const;
 export const DARK_GATE: string = `meta nfproto @${DARK} goto ${DARK}`;
 
 /** Rule for the chain where packets of this host leave. */
-export const DARK_SILENCE: string = `meta l4proto { icmp, ipv6-icmp } oifname != "lo" meta nfproto @${DARK} goto hush`;
+export const DARK_SILENCE: string = `meta l4proto ${ICMP} oifname != "lo" meta nfproto @${DARK} goto hush`;
 
 /** Lines that declare what installations leave as it is. */
 export const DARK_SET: string = `set ${DARK} { type nf_proto; flags timeout; size 16; }`;
-
-const ICMP = '{ icmp, ipv6-icmp }';
 
 /** What reaches this host however dark it is: without it the host loses its addresses, its routes or its large packets. */
 const NETWORK = [
@@ -56,7 +57,7 @@ export function darkChains(notSyn: string, knockPort: number | undefined): { nam
       rules: [
         'iifname "lo" accept',
         `${notSyn} ct state established accept`,
-        `meta l4proto != { tcp, icmp, ipv6-icmp } ct state established accept`,
+        `meta l4proto != { ${PROTOCOL.tcp}, ${PROTOCOL.icmp}, ${PROTOCOL.icmpv6} } ct state established accept`,
         // Only answers: whoever pings without a pause since before would be answered for ever.
         `meta l4proto ${ICMP} ct direction reply ct state established accept`,
         `meta l4proto ${ICMP} ct state related accept`,
@@ -65,7 +66,7 @@ export function darkChains(notSyn: string, knockPort: number | undefined): { nam
         'fib daddr type unicast accept',
         ...(knockPort === undefined ? [] : [`udp dport ${knockPort} accept`]),
         ...NETWORK,
-        'meta l4proto != { tcp, udp } drop',
+        `meta l4proto != { ${PROTOCOL.tcp}, ${PROTOCOL.udp} } drop`,
         'meta nfproto ipv4 goto door4',
         'meta nfproto ipv6 goto door6',
         'drop',
@@ -98,7 +99,7 @@ export function darkText(table: string, exceptions: Exceptions, milliseconds: nu
   checkExceptions(exceptions);
   const { endpoints, protocols, ping, interfaces } = exceptions;
   const timeout = milliseconds === undefined ? '' : ` timeout ${milliseconds}ms`;
-  const ports = endpoints.map(({ protocol, port }) => `${protocol} . ${port}`).join(', ');
+  const ports = endpoints.map(({ protocol, port }) => `${PROTOCOL[protocol]} . ${port}`).join(', ');
   const rules = [
     ...interfaces.map((name) => [ALLOWED.in, `iifname "${name}" accept`]),
     ...interfaces.map((name) => [ALLOWED.out, `oifname "${name}" accept`]),

@@ -7,6 +7,7 @@
 import { familyOf } from '@postern/protocol';
 import { attributes, NLM_F, type MessageWriter } from '../system/netlink.ts';
 import type { Endpoint, Flow, Source, Target } from './port.ts';
+import { PROTOCOL } from './protocol-number.ts';
 import { TABLE, type Family } from './table.ts';
 
 /** Message types of nf_tables. */
@@ -29,8 +30,6 @@ const LIST_ELEMENT = 1;
 const DATA_VALUE = 1;
 /** Type of a comment within userdata, which are type u8, length u8, value. */
 const COMMENT = 0;
-
-const PROTOCOL = { tcp: 6, udp: 17 } as const;
 
 /** One element to write. */
 export interface Element {

@@ -2,6 +2,7 @@
  * The part of the ruleset that leads granted connections to services behind the gate: pure. What it is for and why it is so is told in
  * `docs/decisions/0009-forwarding.md`. It stands in the table only where something is forwarded: a NAT chain costs every connection.
  */
+import { PROTOCOL } from './protocol-number.ts';
 
 /** Names of the maps and sets of one family. */
 export interface ForwardNames {
@@ -48,10 +49,10 @@ function leadChain(family: 4 | 6, { to, toNet, toOnce, syns, flows }: ForwardNam
   const lead = (map: string): string => `dnat ${ip} to ${ip} saddr . meta l4proto . th dport map @${map}`;
   return [
     // The rule must say so itself: nft accepts a port to lead to only for protocols that have ports.
-    ...[to, ...toNet].map((map) => `meta l4proto { tcp, udp } ${lead(map)}`),
+    ...[to, ...toNet].map((map) => `meta l4proto { ${PROTOCOL.tcp}, ${PROTOCOL.udp} } ${lead(map)}`),
     // Only what a place admitted. Whoever is admitted otherwise, and where nothing is protected, does not use a place up.
     `${ip} saddr . tcp sport . tcp dport . tcp sequence @${syns} ${lead(toOnce)}`,
-    `meta l4proto udp ${ip} saddr . th sport . meta l4proto . th dport @${flows} ${lead(toOnce)}`,
+    `meta l4proto ${PROTOCOL.udp} ${ip} saddr . th sport . meta l4proto . th dport @${flows} ${lead(toOnce)}`,
   ];
 }
 

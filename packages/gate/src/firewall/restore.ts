@@ -2,10 +2,11 @@ import { formatAddress } from '@postern/protocol';
 import { grantKey, grantKeyEnd, isSingle } from './elements.ts';
 import type { Endpoint, Opening, Protection, Target } from './port.ts';
 import { choosePlace, type Interval } from './prefix-place.ts';
+import { PROTOCOL } from './protocol-number.ts';
 import { PROTECTED, SETS, TABLE } from './table.ts';
 
 function endpointText({ protocol, port }: Endpoint): string {
-  return `${protocol} . ${port}`;
+  return `${PROTOCOL[protocol]} . ${port}`;
 }
 
 function timeoutText(milliseconds: number | undefined): string {

@@ -6,6 +6,7 @@ import { forwardChains, forwardMaps, forwardNames, type ForwardNames } from './f
 import { ALLOWED, DARK_GATE, DARK_SET, DARK_SILENCE, darkChains } from './dark.ts';
 import { ONCE_SLOTS, type Plan } from './port.ts';
 import { PREFIXES_PER_PLACE } from './prefix-place.ts';
+import { PROTOCOL } from './protocol-number.ts';
 
 /** Name of the table, in family inet. */
 export const TABLE = 'postern';
@@ -100,8 +101,8 @@ function chainsOf(family: Family): Chain[] {
       name: `door${family}`,
       rules: [
         `${IS_SYN} goto new${family}`,
-        `meta l4proto tcp ${flow} @${names.flows} update @${names.flows} { ${flow} timeout 1h } accept`,
-        'meta l4proto tcp drop',
+        `meta l4proto ${PROTOCOL.tcp} ${flow} @${names.flows} update @${names.flows} { ${flow} timeout 1h } accept`,
+        `meta l4proto ${PROTOCOL.tcp} drop`,
         // Conntrack calls a UDP flow established at its first answer only; until then the flow keeps itself alive, as conntrack does.
         `${flow} @${names.flows} update @${names.flows} { ${flow} timeout 30s } accept`,
         `goto new${family}`,
@@ -152,7 +153,7 @@ function chains({ knockPort, dropKnocks, forwards = false }: Plan): Chain[] {
         'iifname "lo" accept',
         // A SYN is never part of what is established, but conntrack takes one for it after the other side's reset.
         `${NOT_SYN} ct state established accept`,
-        'meta l4proto != tcp ct state established accept',
+        `meta l4proto != ${PROTOCOL.tcp} ct state established accept`,
         // Not `!= local`: broadcast, multicast and anycast reach this host's services too.
         'fib daddr type unicast accept',
         'meta nfproto ipv4 goto door4',
