@@ -14,10 +14,17 @@ const endpoint = { protocol: 'tcp', port: 22 } as const;
 const id = '0011223344556677';
 const seconds = 60 as Seconds;
 
-function change(kind: 'set' | 'arm', n: number): Change {
+const target = {
+  address: Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 10, 0, 3, 7),
+  port: 22,
+  masquerade: false,
+};
+
+function change(kind: 'set' | 'arm', n: number, forwarded: boolean): Change {
   const address = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 10, 1, n >>> 8, n & 255);
   const source = { family: 4, address, prefix: 32 } as const;
-  return kind === 'set' ? { kind, source, endpoint, seconds, id } : { kind, source, endpoint, seconds, id, slot: 0 };
+  const grant = { source, endpoint, seconds, id, target: forwarded ? target : undefined };
+  return kind === 'set' ? { kind, ...grant } : { kind, ...grant, slot: 0 };
 }
 
 function microseconds(code: () => unknown): number {
@@ -35,21 +42,26 @@ function report(what: string, times: number[]): void {
 function measure(title: string, firewall: Firewall): void {
   process.stdout.write(`${title}\n`);
   const install = (): void => {
-    firewall.install({ knockPort: 62201, dropKnocks: true });
+    firewall.install({ knockPort: 62201, dropKnocks: true, forwards: true });
   };
   firewall.remove();
   report('install', [microseconds(install)]);
   report('repair', [microseconds(install)]);
   firewall.protect([endpoint], undefined);
-  for (const kind of ['set', 'arm'] as const) {
+  for (const [kind, forwarded] of [
+    ['set', false],
+    ['arm', false],
+    ['set', true],
+    ['arm', true],
+  ] as const) {
     const times = Array.from({ length: ROUNDS }, (_unused, n) => {
-      const one = [change(kind, n)];
+      const one = [change(kind, forwarded ? ROUNDS + n : n, forwarded)];
       return microseconds(() => {
         const applied = firewall.apply(one);
         if (!applied.ok) throw new Error(applied.reason);
       });
     });
-    report(kind, times);
+    report(kind + (forwarded ? ', led' : ''), times);
   }
   report(
     'knocks',
