@@ -8,9 +8,13 @@ import { administration } from './administration.ts';
 import { AdminServer, refuseSecond } from './admin-server.ts';
 import { Gate } from './gate.ts';
 import { makeLog } from './log.ts';
+import { CommandProcess } from './command-process.ts';
+import { DoorCommands, type DoorCommandsContext } from './door-commands.ts';
+import { OneTimeFiles } from './one-time.ts';
 import { confine } from './privileges.ts';
 import { rehearse } from './rehearsal.ts';
 import { startSentry } from './sentry-process.ts';
+import type { Store } from './store.ts';
 import { loadGate } from '../config/load.ts';
 
 const HOUSEKEEPING = 60_000;
@@ -45,7 +49,19 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
   const notify = (lines: string): boolean => notifyManager(process.env['NOTIFY_SOCKET'], lines);
 
   rehearse();
-  using gate = new Gate({ configFile: options.configFile, firewall: openNftables(), clock, log });
+  using runner = new CommandProcess(log);
+  using doors = new DisposableStack();
+  let resume = (): void => undefined;
+  const commands = (store: Store): DoorCommands => {
+    const order: DoorCommandsContext['order'] = (wanted, done) => runner.order(wanted, done);
+    const made = doors.use(new DoorCommands({ order, store, clock, log }));
+    resume = () => {
+      made.resume();
+    };
+    return made;
+  };
+  const oneTime = new OneTimeFiles(log);
+  using gate = new Gate({ configFile: options.configFile, firewall: openNftables(), clock, log, commands, oneTime });
   const { configuration } = gate;
   using sentry = startSentry({
     port: configuration.port,
@@ -76,11 +92,13 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
     sentry.setKeys(keys);
   };
   gate.knocks.connect(sentry);
+  gate.tickKnocks();
   const handlers = administration(gate, sentry, { version: options.version, started });
   // No request can come before the ruleset is there: the event loop has not turned since the sentry was started.
   gate.start();
   await using server = await AdminServer.listen(configuration.socket, handlers);
   await sentry.ready;
+  resume();
   const housekeeping = setInterval(() => {
     gate.housekeep();
   }, HOUSEKEEPING);

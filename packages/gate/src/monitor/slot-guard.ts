@@ -16,6 +16,15 @@ const SET = 15 * MICROS_PER_SECOND;
 /** After so long without the clock being set every slot is over that was live before. */
 const YOUTH = 120 * MICROS_PER_SECOND;
 
+/** A state that may have forgotten what was opened in slots up to `floor`. */
+interface Youth {
+  readonly floor: number;
+  /** By the time that nobody can set. */
+  readonly since: UnixMicros;
+  /** How far the clock was ahead of that time. */
+  readonly ahead: number;
+}
+
 /** Why a slot cannot be used: its device used it or a later one; it may have been used before the state was lost; or it is of another time. */
 export type SlotRefusal = 'slot-used' | 'slot-uncertain' | 'slot-over';
 
@@ -31,8 +40,9 @@ export type SlotRefusal = 'slot-used' | 'slot-uncertain' | 'slot-over';
 export class SlotGuard {
   readonly #context: SlotContext;
   #floor: number;
-  /** Ahead of the time that nobody can set; undefined when the state is not young. */
-  #young: { readonly floor: number; readonly since: UnixMicros } | undefined;
+  /** Undefined when the state is not young. */
+  #young: Youth | undefined;
+  /** How far the clock is ahead of the time that nobody can set. */
   #ahead: number;
 
   constructor(context: SlotContext, now: UnixMicros) {
@@ -43,7 +53,9 @@ export class SlotGuard {
     const known = numberOf(store.meta('knock-floor'));
     this.#floor = Math.max(known, store.lastKnockedSlot() < anchored ? anchored : 0);
     if (this.#floor > known) keep(store, 'knock-floor', this.#floor);
-    if (store.fresh || numberOf(store.meta('knock-young')) === 1) this.#startYouth(now);
+    const young = youthOf(store.meta('knock-young'));
+    if (young !== undefined && !store.fresh && Math.abs(young.ahead - this.#ahead) < SET) this.#young = young;
+    else if (young !== undefined || store.fresh) this.#startYouth(now);
   }
 
   /** Up to this slot none is taken; for messages. */
@@ -78,7 +90,7 @@ export class SlotGuard {
       this.#startYouth(now);
     } else if (this.#young !== undefined && uptime() - this.#young.since >= YOUTH) {
       this.#young = undefined;
-      keep(store, 'knock-young', 0);
+      keep(store, 'knock-young', '');
     }
     // Slow corrections of the clock are none of our business, but many of them are no jump.
     this.#ahead = ahead;
@@ -87,9 +99,15 @@ export class SlotGuard {
   #startYouth(now: UnixMicros): void {
     const { uptime, store } = this.#context;
     this.#ahead = now - uptime();
-    this.#young = { floor: slotOf(now) + 1, since: uptime() };
-    keep(store, 'knock-young', 1);
+    this.#young = { floor: slotOf(now) + 1, since: uptime(), ahead: this.#ahead };
+    keep(store, 'knock-young', JSON.stringify(this.#young));
   }
+}
+
+/** Youth as the state keeps it, for a restart that no set clock comes between. */
+function youthOf(value: Uint8Array | undefined): Youth | undefined {
+  if (value === undefined || value.length === 0) return undefined;
+  return JSON.parse(Buffer.from(value).toString('latin1')) as Youth;
 }
 
 function numberOf(value: Uint8Array | undefined): number {
@@ -97,7 +115,7 @@ function numberOf(value: Uint8Array | undefined): number {
 }
 
 /** On a full disk it holds for this run: nothing can be recorded then, so nothing opens either. */
-function keep(store: SlotContext['store'], key: string, value: number): void {
+function keep(store: SlotContext['store'], key: string, value: number | string): void {
   try {
     store.setMeta(key, Buffer.from(String(value), 'latin1'));
   } catch {
