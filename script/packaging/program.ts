@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import process from 'node:process';
 import { type Entry, ROOT } from './entry.ts';
+import { fastClient } from './fast-client.ts';
 
 /** What can never be in a package. */
 const TEST_CODE =
@@ -97,10 +98,8 @@ export function nodeFiles(): Entry[] {
 }
 
 /** The client. */
-export async function clientProgram(version: string): Promise<Entry[]> {
-  const below = 'lib/postern/client';
-  const { entries } = await bundle('packages/client/src/main.ts', below, true);
-  return [...entries, manifest(below, 'postern', version)];
+export function clientProgram(version: string): Promise<Entry[]> {
+  return fastClient('lib/postern/client', version);
 }
 
 /** The gate: the monitor finds the sentry in the directory beside its own, as it does in the source. */

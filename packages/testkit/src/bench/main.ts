@@ -2,10 +2,11 @@
 import process from 'node:process';
 import { cpus } from 'node:os';
 import type { Bench } from './bench.ts';
+import { client } from './client.ts';
 import { flood } from './flood.ts';
 import { latency } from './latency.ts';
 
-const benches: readonly Bench[] = [latency, flood];
+const benches: readonly Bench[] = [latency, flood, client];
 
 const args = process.argv.slice(2);
 const json = args.includes('--json');
