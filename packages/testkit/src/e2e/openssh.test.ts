@@ -2,153 +2,12 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
-import { test, type TestContext } from 'node:test';
-import { GATE, Household } from '../household.ts';
-import { Namespace, namespacesAvailable } from '../namespace.ts';
-import { SshHome, type Timed } from '../ssh-home.ts';
-import { Sshd } from '../sshd.ts';
+import { test } from 'node:test';
+import { GateFiles } from '../gate-process.ts';
+import { namespacesAvailable } from '../namespace.ts';
+import { INNER, Stage } from '../openssh-stage.ts';
 
 const skip = namespacesAvailable() || process.env['CI'] === 'true' ? false : 'NEEDS ROOT: network namespaces';
-const INNER = '10.88.0.2';
-const SERVICES = `[services.ssh]
-ports = ["tcp/22"]
-seconds = 60
-single_use = true
-protect = true
-
-[services.timed]
-ports = ["tcp/2222"]
-seconds = 60
-protect = true
-`;
-
-/** A gate whose ssh is hidden, for one connection each; a host behind it; and a person with plain OpenSSH. */
-class Stage implements AsyncDisposable {
-  readonly house: Household;
-  readonly home: SshHome;
-  readonly rows: string[][] = [];
-  readonly #stack: AsyncDisposableStack;
-  #granted = 0;
-
-  private constructor(stack: AsyncDisposableStack, house: Household, home: SshHome) {
-    this.#stack = stack;
-    this.house = house;
-    this.home = home;
-  }
-
-  static async build(): Promise<Stage> {
-    await using stack = new AsyncDisposableStack();
-    const house = stack.use(await Household.build({ services: SERVICES }));
-    const inner = stack.use(new Namespace('inner'));
-    house.gateSide.connect(inner, ['10.88.0.1/24'], [`${INNER}/24`]);
-    const names = [`${GATE[4]} both`, `${GATE[6]} both`];
-    const home = stack.use(new SshHome(house.world, names));
-    const servers = [];
-    for (const [side, port] of [
-      [house.gateSide, 22],
-      [house.gateSide, 2222],
-      [inner, 22],
-    ] as const) {
-      servers.push(stack.use(await Sshd.start(side, port)));
-    }
-    house.joinWith((house.gate.json('user', 'add', 'alice') as { invite: string }).invite, home.xdg);
-    const own = [
-      'Host inner',
-      `  HostName ${INNER}`,
-      '  ProxyJump both',
-      'Host timed',
-      '  HostName both',
-      '  Port 2222',
-      'Host *',
-      ...servers.map(({ identity }) => `  IdentityFile ${identity}`),
-      '  IdentitiesOnly yes',
-      '  StrictHostKeyChecking accept-new',
-      '  BatchMode yes',
-      '  ConnectTimeout 3',
-      '  LogLevel ERROR',
-      '',
-    ];
-    writeFileSync(home.config, own.join('\n'), { mode: 0o600 });
-    const stage = new Stage(stack.move(), house, home);
-    await stage.#files();
-    return stage;
-  }
-
-  /** Something to copy. */
-  async #files(): Promise<void> {
-    const at = (name: string): string => join(this.home.directory, name);
-    mkdirSync(at('site'));
-    writeFileSync(at('site/page'), 'a page\n');
-    const made = await this.home.run(
-      'git init -q repo && cd repo && git config user.email a@example.com && git config user.name A && git commit -q --allow-empty -m first',
-    );
-    assert.equal(made.code, 0, made.err);
-    mkdirSync(at('to'));
-  }
-
-  run(line: string): Promise<Timed> {
-    return this.home.run(line);
-  }
-
-  /** Grants that the gate has made since the last time that this was asked. */
-  granted(): number {
-    const { granted } = this.house.gate.json('status') as { granted: number };
-    const more = granted - this.#granted;
-    this.#granted = granted;
-    return more;
-  }
-
-  /** Nothing is open when the next one begins: what a knock opened for the other family is closed. */
-  async close(): Promise<void> {
-    const open = this.house.grants();
-    if (open.length === 0) return;
-    const service = open.some((line) => line.includes('. 2222')) ? 'timed' : 'ssh';
-    const closed = await this.run(`postern close demo ${service}`);
-    assert.equal(closed.code, 0, closed.err);
-    assert.deepEqual(this.house.grants(), []);
-  }
-
-  /** A line that must work, from a gate where nothing is open; how many grants it took. */
-  async works(what: string, line: string, remark = ''): Promise<Timed & { grants: number }> {
-    await this.close();
-    const ran = await this.run(line);
-    const grants = this.granted();
-    assert.equal(ran.code, 0, `${what}: ${ran.err}`);
-    assert.equal(ran.err, '', what);
-    this.row(what, ran, grants, remark);
-    return { ...ran, grants };
-  }
-
-  /** So many lines at the same time; all must work. */
-  async atOnce(what: string, line: (i: number) => string, count: number): Promise<void> {
-    const begun = performance.now();
-    const all = await Promise.all(Array.from({ length: count }, (_, i) => this.run(line(i))));
-    for (const [i, { code, out, err }] of all.entries()) {
-      assert.deepEqual({ code, out, err }, { code: 0, out: `number ${i}\n`, err: '' }, what);
-    }
-    this.row(what, { milliseconds: performance.now() - begun }, this.granted(), 'all work');
-  }
-
-  row(what: string, { milliseconds }: Pick<Timed, 'milliseconds'>, grants: number | string, remark: string): void {
-    this.rows.push([what, `${Math.round(milliseconds)} ms`, String(grants), remark]);
-  }
-
-  print(context: TestContext): void {
-    const table = [['case', 'took', 'grants', 'remark'], ...this.rows];
-    const widths = [0, 1, 2].map((i) => Math.max(...table.map((row) => row[i]?.length ?? 0)));
-    for (const row of table)
-      context.diagnostic(
-        row
-          .map((cell, i) => cell.padEnd(widths[i] ?? 0))
-          .join('  ')
-          .trimEnd(),
-      );
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#stack.disposeAsync();
-  }
-}
 
 const LINES = {
   'ssh, a name that only Postern knows': 'ssh demo true',
@@ -166,7 +25,7 @@ const LINES = {
 
 test('plain OpenSSH knocks by itself', { skip, timeout: 280_000 }, async (context) => {
   await using stage = await Stage.build();
-  const { home, house } = stage;
+  const { home } = stage;
   const before = readFileSync(home.config);
   const own = join(home.directory, '.ssh/postern.conf');
   /** A configuration for `ssh -F` that is like the person's own. */
@@ -256,58 +115,39 @@ test('plain OpenSSH knocks by itself', { skip, timeout: 280_000 }, async (contex
     assert.equal(grants, 1);
   });
 
-  await context.test('with ProxyCommand instead', async () => {
-    another('proxy');
-    const file = '-F proxy/config';
-    const wrote = await stage.run('postern ssh-config demo --proxy-command --also both --file proxy/config');
-    assert.equal(wrote.code, 0, wrote.err);
-    await stage.works('proxy: ssh, a name that only Postern knows', `ssh ${file} demo true`);
-    await stage.works('proxy: ssh -4', `ssh -4 ${file} both true`);
-    const six = await stage.works('proxy: ssh -6', `ssh -6 ${file} both 'echo $SSH_CONNECTION'`);
-    assert.match(six.out, /fd77::/);
-    await stage.works('proxy: scp', `scp -q ${file} site/page both:$HOME/to/proxied`);
-    await stage.works('proxy: rsync', `rsync -a -e 'ssh ${file}' site/ both:$HOME/to/proxied-rsync/`);
-    await stage.works(
-      'proxy: git clone',
-      `GIT_SSH_COMMAND='ssh ${file}' git clone -q both:$HOME/repo to/proxied-clone`,
+  await context.test('a host behind the gate that is a gate too: the gate’s host knocks there', async () => {
+    await using gate = new GateFiles(stage.inner);
+    const config = ['--state', join(gate.directory, 'state'), '--socket', join(gate.runtime, 'posternd.sock')];
+    const init = gate.command(
+      'init',
+      '--yes',
+      '--name',
+      'inside',
+      '--address',
+      INNER,
+      '--service',
+      'ssh=tcp/22',
+      ...config,
     );
-    await stage.works('proxy: ssh -J', `ssh ${file} -J both ${INNER} true`);
-    await stage.close();
-    await stage.atOnce('proxy: ten at once, single-use', (i) => `ssh -4 ${file} both echo number ${i}`, 10);
-    assert.equal((await stage.works('proxy: ssh -G', `ssh ${file} -G both >log`)).grants, 0);
-    await stage.works('proxy: the master', `ssh -4 ${file} -M -N -f -o ControlPath=cp-%C both >log 2>&1 </dev/null`);
-    const through = await stage.works('proxy: through the master', `ssh -4 ${file} -o ControlPath=cp-%C both true`);
-    assert.equal(through.grants, 0);
-    await stage.works('proxy: postern ssh', `postern ssh --quiet ${file} demo true`);
-  });
-
-  await context.test('many bytes', async () => {
-    await stage.run('head -c 64M /dev/zero > many');
-    await stage.works('64 MB by scp', 'scp -q -4 many both:$HOME/to/many');
-    await stage.works('proxy: 64 MB by scp', 'scp -q -4 -F proxy/config many both:$HOME/to/many');
+    assert.equal(init.code, 0, init.err);
+    await gate.start();
+    const { invite } = gate.json('user', 'add', 'jump') as { invite: string };
+    gate.json('protect', 'ssh', '--try', '120');
+    const jump = (line: string): string => `ssh -4 both "PATH='$PATH' XDG_CONFIG_HOME=$HOME/jump ${line}"`;
+    const through = `ssh -4 -o ConnectTimeout=5 -J both ${INNER} true`;
+    await stage.works('inner gate: its jump host joins', jump(`postern join ${invite} --quiet`));
+    assert.equal((await stage.run(through)).code, 255, 'hidden from the jump host, too');
+    stage.granted();
+    await stage.works(
+      'inner gate: knock on the jump host, then -J',
+      `${jump('postern knock inside --quiet')} && ${through}`,
+    );
   });
 
   await context.test('a gate that is dead costs a bounded wait and one line of ours', async () => {
     await stage.close();
-    await house.gate.stop('SIGKILL');
-    const [block, proxy] = await Promise.all([
-      stage.run('ssh -4 both true'),
-      stage.run('ssh -4 -F proxy/config both true'),
-    ]);
-    for (const [what, { code, err, milliseconds }] of [
-      ['gate dead', block],
-      ['proxy: gate dead', proxy],
-    ] as const) {
-      const lines = err.trim().split('\n');
-      stage.row(what, { milliseconds }, 0, `stderr: ${lines.length} lines`);
-      for (const line of lines) stage.rows.push(['', '', '', line.trim()]);
-      assert.equal(code, 255);
-      assert.equal(lines.filter((line) => line.startsWith('postern')).length, 1, err);
-      assert.match(lines[0] ?? '', /^postern: error: no answer from demo at .* in 5 s/);
-      assert.equal(lines.length, 2, 'ours, and that of ssh');
-      assert.ok(milliseconds > 9_000 && milliseconds < 30_000, `${milliseconds} ms`);
-    }
-    await house.gate.start();
+    await stage.house.gate.stop('SIGKILL');
+    await stage.silent('gate dead', 'ssh -4 both true');
   });
 
   await context.test('--remove leaves the configuration as it was, and nothing knocks any more', async () => {
