@@ -99,6 +99,12 @@ module.exports = {
       'What reads strangers’ bytes shares with the monitor only the protocol, the frames and the bindings.',
     ),
     only(
+      'runner-is-small',
+      gate('runner'),
+      [gate('runner', 'line'), NODE],
+      'What runs commands for the monitor is nothing but that.',
+    ),
+    only(
       'monitor-not-sentry',
       gate('monitor'),
       [gate('monitor', 'admin', 'config', 'firewall', 'line', 'system'), PROTOCOL, TERMINAL, NODE],

@@ -52,6 +52,7 @@ const PLANTS: readonly (readonly [rule: string, file: string, imported: string])
   ['sentry-shares-little', 'gate/src/sentry/planted-d.ts', 'koffi'],
   ['sentry-reaches-no-decision', 'gate/src/system/libc.ts', 'node:net'],
   ['sentry-npm', 'gate/src/system/seccomp.ts', 'valibot'],
+  ['runner-is-small', 'gate/src/runner/planted.ts', '../config/model.ts'],
   ['monitor-not-sentry', 'gate/src/monitor/planted.ts', '../sentry/seen.ts'],
   ['monitor-npm', 'gate/src/monitor/main.ts', 'fast-check'],
   ['admin-asks-the-socket', 'gate/src/admin/planted.ts', '../firewall/nftables.ts'],

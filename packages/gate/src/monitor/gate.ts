@@ -60,8 +60,8 @@ export interface GateOptions {
   readonly firewall: Firewall;
   readonly clock: () => UnixMicros;
   readonly log: Log;
-  /** Runs the commands of doors. */
-  readonly commands?: CommandRunner | undefined;
+  /** Makes what runs the commands of doors. */
+  readonly commands?: ((store: Store) => CommandRunner) | undefined;
   /** The sequences of doors with one-time sequences. */
   readonly oneTime?: OneTimeSequences | undefined;
 }
@@ -425,7 +425,8 @@ export class Gate implements Disposable {
     const guard = new SlotGuard({ store: this.store, ...anchor, uptime }, this.clock());
     const { grants, clock } = this;
     return new Knocks({
-      ...{ grants, guard, random, clock, commands, oneTime },
+      ...{ grants, guard, random, clock, oneTime },
+      commands: commands?.(this.store),
       onEvent: (event) => {
         this.#knockEvent(event);
       },

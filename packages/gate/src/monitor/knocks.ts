@@ -38,6 +38,8 @@ export interface Opener {
 /** Runs the commands of doors, in a process of its own; returns at once, and never throws. */
 export interface CommandRunner {
   readonly start: (door: Door, opener: Opener) => void;
+  /** @throws PersonError for commands that cannot be run */
+  readonly check: (door: Door) => void;
 }
 
 /** Why an event of port knocking opened nothing. */
@@ -131,6 +133,9 @@ export class Knocks {
         throw new PersonError(`doors.${door.name}: ${what} are not possible yet`, {
           hint: `remove [doors.${door.name}]`,
         });
+      // A file that cannot be read is told now, and not when the table is made.
+      oneTime?.of(door);
+      commands?.check(door);
     }
   }
 

@@ -18,22 +18,32 @@ const TEST = ['/usr/bin/test', '/bin/test'];
  * @throws PersonError when it is not in `passwd` or is root
  */
 export function lookUpUser(name: string, passwd: string = readFileSync('/etc/passwd', 'utf8')): NumericUser {
+  const user = findUser(name, passwd);
+  if (user === undefined) {
+    throw new PersonError(`the user "${name}", as whom the sentry shall run, is not in /etc/passwd`, {
+      hint: `useradd --system --no-create-home --shell /usr/sbin/nologin ${name}, or set \`sentry_user\` in [gate] of posternd.toml`,
+    });
+  }
+  const { uid, gid } = user;
+  if (uid === 0 || gid === 0) {
+    throw new PersonError(`the sentry may not run as "${name}": that is root${uid === 0 ? '' : "'s group"}`, {
+      hint: 'set `sentry_user` in [gate] of posternd.toml to a user that owns nothing',
+    });
+  }
+  return user;
+}
+
+/** A user of `passwd` (passwd(5)) by its name; undefined if there is none. */
+export function findUser(
+  name: string,
+  passwd: string = readFileSync('/etc/passwd', 'utf8'),
+): NumericUser | undefined {
   const fields = passwd
     .split('\n')
     .map((line) => line.split(':'))
     .find((entry) => entry[0] === name);
   const [uid, gid] = [numberOf(fields?.[2]), numberOf(fields?.[3])];
-  if (uid === undefined || gid === undefined) {
-    throw new PersonError(`the user "${name}", as whom the sentry shall run, is not in /etc/passwd`, {
-      hint: `useradd --system --no-create-home --shell /usr/sbin/nologin ${name}, or set gate.sentry_user`,
-    });
-  }
-  if (uid === 0 || gid === 0) {
-    throw new PersonError(`the sentry may not run as "${name}": that is root${uid === 0 ? '' : "'s group"}`, {
-      hint: 'set gate.sentry_user to a user that owns nothing',
-    });
-  }
-  return { name, uid, gid };
+  return uid === undefined || gid === undefined ? undefined : { name, uid, gid };
 }
 
 /**

@@ -1,0 +1,216 @@
+import { existsSync } from 'node:fs';
+import { familyOf, formatAddress, MICROS_PER_SECOND, type UnixMicros } from '@postern/protocol';
+import { EXIT, PersonError } from '@postern/terminal';
+import type { Door, DoorCommands as Commands } from '../config/model.ts';
+import type { CommandOrder, CommandReport } from '../line/command-line.ts';
+import type { CommandRunner, Opener } from './knocks.ts';
+import type { Log } from './log.ts';
+import { findUser } from './sentry-user.ts';
+import type { Store } from './store.ts';
+
+/** As whom commands run when the door says nothing. */
+const DEFAULT_USER = 'nobody';
+/** Name in the state of the stop commands that are due. */
+const STOPS = 'door-stops';
+/** Stop commands that wait at most; a door that would make one more does not open. */
+const MOST_STOPS = 4096;
+/** The longest wait of a timer of Node, in milliseconds. */
+const LONGEST_TIMER = 0x7fff_ffff;
+
+/** A stop command that is due. */
+interface Stop {
+  readonly door: string;
+  /** Address of the source, as text. */
+  readonly source: string;
+  readonly argv: readonly [string, ...string[]];
+  readonly user: string | undefined;
+  /** Milliseconds. */
+  readonly timeLimit: number;
+  readonly at: UnixMicros;
+}
+
+/** What the commands stand on. */
+export interface DoorCommandsContext {
+  readonly order: (order: Omit<CommandOrder, 'id'>, done: (report: CommandReport) => void) => boolean;
+  readonly store: Pick<Store, 'meta' | 'setMeta'>;
+  readonly clock: () => UnixMicros;
+  readonly log: Log;
+}
+
+/**
+ * The commands of doors: what is run when one opens, and what is run later, also when the daemon was killed in between. Whoever knocks again
+ * before the stop command moves it; the start command is not run twice.
+ */
+export class DoorCommands implements CommandRunner, Disposable {
+  readonly #context: DoorCommandsContext;
+  readonly #stops = new Map<string, Stop>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(context: DoorCommandsContext) {
+    this.#context = context;
+    for (const stop of readStops(context.store.meta(STOPS))) this.#stops.set(keyOf(stop.door, stop.source), stop);
+  }
+
+  /** Runs what is due, as soon as the gate serves. */
+  resume(): void {
+    this.#schedule();
+  }
+
+  /** @throws PersonError for a user or a program that is not there */
+  check(door: Door): void {
+    const { commands } = door;
+    if (commands === undefined) return;
+    userOf(commands.user, `doors.${door.name}.user`);
+    for (const name of ['start', 'start6', 'stop', 'stop6'] as const) {
+      const [program] = commands[name] ?? [];
+      if (program === undefined) continue;
+      if (!program.startsWith('/') || !existsSync(program)) {
+        throw new PersonError(`doors.${door.name}.${name}: there is no program ${JSON.stringify(program)}`, {
+          hint: 'the absolute path of a program is expected; no shell looks for it',
+          exitCode: EXIT.configuration,
+        });
+      }
+    }
+  }
+
+  /** Returns at once, and never throws. */
+  start(door: Door, opener: Opener): void {
+    try {
+      this.#start(door, opener);
+    } catch (error) {
+      const message = error instanceof Error ? error.message : 'unknown error';
+      this.#context.log('error', 'the commands of a door were not run', { door: door.name, error: message });
+    }
+  }
+
+  #start(door: Door, opener: Opener): void {
+    const { commands } = door;
+    if (commands === undefined) return;
+    const source = formatAddress(opener.source);
+    const key = keyOf(door.name, source);
+    const due = this.#stops.get(key);
+    const stop = this.#stopOf(door, commands, opener);
+    if (stop !== undefined) {
+      if (due === undefined && this.#stops.size >= MOST_STOPS) throw new Error('too many stop commands wait');
+      this.#stops.set(key, stop);
+      try {
+        // Durable before the door opens: what was opened is closed, whatever happens to us.
+        this.#keep();
+      } catch (error) {
+        if (due === undefined) this.#stops.delete(key);
+        else this.#stops.set(key, due);
+        throw error;
+      }
+      this.#schedule();
+    }
+    if (due !== undefined) return;
+    const argv = commandFor(opener.family === 6 ? (commands.start6 ?? commands.start) : commands.start, door, opener);
+    if (argv !== undefined) this.#order('start', door.name, argv, commands.user, commands.timeLimit * 1000);
+  }
+
+  #stopOf(door: Door, commands: Commands, opener: Opener): Stop | undefined {
+    if (commands.stop === undefined) return undefined;
+    const argv = commandFor(opener.family === 6 ? (commands.stop6 ?? commands.stop) : commands.stop, door, opener);
+    if (argv === undefined) return undefined;
+    return {
+      ...{ door: door.name, source: formatAddress(opener.source), argv, user: commands.user },
+      timeLimit: commands.timeLimit * 1000,
+      at: (this.#context.clock() + Math.round(commands.stopAfter * MICROS_PER_SECOND)) as UnixMicros,
+    };
+  }
+
+  #schedule(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#stops.size === 0) return;
+    const first = Math.min(...[...this.#stops.values()].map(({ at }) => at));
+    const wait = Math.min(LONGEST_TIMER, Math.max(0, Math.ceil((first - this.#context.clock()) / 1000)));
+    this.#timer = setTimeout(() => {
+      this.#runDue();
+    }, wait);
+  }
+
+  #runDue(): void {
+    const now = this.#context.clock();
+    for (const [key, { door, argv, user, timeLimit, at }] of [...this.#stops]) {
+      if (at > now) continue;
+      this.#stops.delete(key);
+      try {
+        this.#order('stop', door, argv, user, timeLimit);
+      } catch (error) {
+        const message = error instanceof Error ? error.message : 'unknown error';
+        this.#context.log('error', 'a stop command was not run', { door, error: message });
+      }
+    }
+    try {
+      this.#keep();
+    } catch (error) {
+      // After a restart they run once more, which is better than never.
+      const message = error instanceof Error ? error.message : 'unknown error';
+      this.#context.log('error', 'which stop commands were run could not be recorded', { error: message });
+    }
+    this.#schedule();
+  }
+
+  #order(what: string, door: string, argv: readonly [string, ...string[]], name: string | undefined, timeLimit: number): void {
+    const user = userOf(name, `doors.${door}.user`);
+    const { log } = this.#context;
+    const ordered = this.#context.order({ argv, user, timeLimit }, ({ how, code, output }) => {
+      const said = output.trim() === '' ? undefined : output.trim();
+      if (how === 'ended' && code === 0) log('info', `the ${what} command of a door ended`, { door, output: said });
+      else log('error', `the ${what} command of a door failed`, { door, how, code, program: argv[0], output: said });
+    });
+    if (!ordered) throw new Error('too many commands wait');
+  }
+
+  #keep(): void {
+    this.#context.store.setMeta(STOPS, Buffer.from(JSON.stringify([...this.#stops.values()]), 'utf8'));
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+  }
+}
+
+function keyOf(door: string, source: string): string {
+  return `${door} ${source}`;
+}
+
+/** The arguments with what the placeholders stand for; undefined for a command that does nothing. */
+export function commandFor(
+  command: readonly string[],
+  door: Pick<Door, 'name'>,
+  { source, destination }: Opener,
+): readonly [string, ...string[]] | undefined {
+  const values: Readonly<Record<string, string>> = {
+    source: formatAddress(source),
+    door: door.name,
+    family: String(familyOf(source)),
+    target: formatAddress(destination),
+  };
+  const [program, ...rest] = command;
+  // In one pass: what a value holds is never taken for a placeholder.
+  const fill = (text: string): string =>
+    text.replace(/\{(source|door|family|target)\}/g, (whole, name: string) => values[name] ?? whole);
+  return program === undefined ? undefined : [program, ...rest.map(fill)];
+}
+
+function userOf(name: string | undefined, where: string): CommandOrder['user'] {
+  const wanted = name ?? DEFAULT_USER;
+  if (wanted === 'root') return undefined;
+  const user = findUser(wanted);
+  if (user === undefined) {
+    throw new PersonError(`${where}: there is no user ${JSON.stringify(wanted)}`, {
+      hint: 'the name of a user in /etc/passwd is expected',
+      exitCode: EXIT.configuration,
+    });
+  }
+  return user;
+}
+
+/** What we wrote; nothing of a state that somebody else wrote. */
+function readStops(bytes: Uint8Array | undefined): readonly Stop[] {
+  if (bytes === undefined) return [];
+  const value: unknown = JSON.parse(Buffer.from(bytes).toString('utf8'));
+  return Array.isArray(value) ? (value as readonly Stop[]) : [];
+}
