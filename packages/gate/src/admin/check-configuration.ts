@@ -18,24 +18,20 @@ function list(names: readonly string[]): string {
   return names.length > LISTED ? `${shown} and ${names.length - LISTED} more` : shown;
 }
 
-function services(
-  configuration: Configuration,
-  live: readonly User[],
-  devicesOf: (user: User) => readonly Device[],
-): Finding[] {
+function services(configuration: Configuration, live: readonly User[], now: UnixMicros): Finding[] {
   const config = withConfig(configuration.file);
-  return configuration.services.flatMap(({ name, protect }): Finding[] => {
-    const users = live.filter((user) => user.services.includes(name));
+  return configuration.services.flatMap(({ name, ...service }): Finding[] => {
     const found: Finding[] = [];
-    if (protect && !users.some((user) => devicesOf(user).length > 0)) {
+    const protect = service.protect || configuration.dark;
+    if (protect && !someDeviceMayOpen(configuration, name, now)) {
       found.push({
         severity: 'error',
         code: 'protected-without-devices',
-        what: `${name} is protected, and no device may open it`,
+        what: `${name} is ${service.protect ? 'protected' : 'hidden with the whole host'}, and no device may open it`,
         why: 'nobody can reach it; an established session lives on, a new one is not possible',
-        mend: `posternd user add NAME --service ${name}${config}, or: posternd unprotect ${name}${config}`,
+        mend: `posternd user add NAME --service ${name}${config}, or: ${service.protect ? `posternd unprotect ${name}` : 'posternd undo'}${config}`,
       });
-    } else if (users.length === 0) {
+    } else if (!live.some((user) => user.services.includes(name))) {
       found.push({
         severity: 'warning',
         code: 'service-without-users',
@@ -55,6 +51,14 @@ function services(
     }
     return found;
   });
+}
+
+/** Whether some device may open a service now: what is hidden without one is out of reach for everybody. */
+export function someDeviceMayOpen({ users }: Configuration, service: string, now: UnixMicros): boolean {
+  return users.some(
+    (user) =>
+      isLive(user, now) && user.services.some((name) => name === service) && user.devices.some((it) => isLive(it, now)),
+  );
 }
 
 /** What a configuration that is valid may still lack. Pure. */
@@ -81,7 +85,7 @@ export function checkConfiguration(configuration: Configuration, now: UnixMicros
       mend: `add [services.ssh] with \`ports = ["tcp/22"]\` to ${configuration.file}`,
     });
   }
-  found.push(...services(configuration, live, devicesOf));
+  found.push(...services(configuration, live, now));
   const idle = live.filter((user) => devicesOf(user).length === 0).map((user) => user.name);
   if (idle.length > 0) {
     found.push({

@@ -12,8 +12,56 @@ export interface FindingKind {
 
 const [error, warning, note]: readonly [Severity, Severity, Severity] = ['error', 'warning', 'note'];
 
+/** Name of a kind of finding: stable, for scripts. */
+export type FindingCode =
+  | 'not-running'
+  | 'gate-key'
+  | 'configuration-writable'
+  | 'sentry-user-missing'
+  | 'sentry-user-root'
+  | 'sentry-user-shared'
+  | 'setpriv-missing'
+  | 'libnftables-missing'
+  | 'capabilities-missing'
+  | 'state-open'
+  | 'socket-open'
+  | 'optmem-small'
+  | 'users-passed-over'
+  | 'no-addresses'
+  | 'no-services'
+  | 'protected-without-devices'
+  | 'service-without-users'
+  | 'service-open'
+  | 'user-without-devices'
+  | 'user-without-services'
+  | 'invite-expires'
+  | 'rules-stop-granted'
+  | 'rules-unclear'
+  | 'rules-unread'
+  | 'untracked'
+  | 'knocks-stopped'
+  | 'receipts-stopped'
+  | 'not-forwarding'
+  | 'clock-unkept'
+  | 'no-unit'
+  | 'not-enabled'
+  | 'late-at-boot'
+  | 'kernel-old'
+  | 'answers-strangers'
+  | 'hears-strangers'
+  | 'published'
+  | 'protected-but-open'
+  | 'dark-but-open'
+  | 'closed-ports-answer'
+  | 'echo-answers'
+  | 'sshd-empty-passwords'
+  | 'sshd-passwords'
+  | 'sshd-root'
+  | 'sshd-grace'
+  | 'sshd-dns';
+
 /** Every kind of finding by its code: `docs/reference/findings.md` is made from it. */
-export const FINDINGS = {
+export const FINDINGS: Readonly<Record<FindingCode, FindingKind>> = {
   'not-running': {
     severities: [error, warning],
     means: 'The daemon does not answer; an error when a service is protected',
@@ -43,7 +91,7 @@ export const FINDINGS = {
   'service-open': { severities: [note], means: 'A service is not protected for good' },
   'user-without-devices': { severities: [warning], means: 'Users have no device that may knock' },
   'user-without-services': { severities: [note], means: 'Users may open nothing' },
-  'invite-expires': { severities: [note], means: 'An invite that nobody used ends within a day' },
+  'invite-expires': { severities: [note], means: 'An invite that nobody used ends within two hours' },
   'rules-stop-granted': {
     severities: [error],
     means:
@@ -87,6 +135,11 @@ export const FINDINGS = {
     doctor: true,
     means: 'A protected service answers strangers, because the rules of posternd are not there',
   },
+  'dark-but-open': {
+    severities: [error],
+    doctor: true,
+    means: 'The host is dark in the configuration, and answers strangers, because the rules of posternd are not there',
+  },
   'closed-ports-answer': {
     severities: [note],
     doctor: true,
@@ -98,7 +151,4 @@ export const FINDINGS = {
   'sshd-root': { severities: [warning], doctor: true, means: 'sshd takes a password for root' },
   'sshd-grace': { severities: [note], doctor: true, means: 'sshd waits for ever for a log-in to be finished' },
   'sshd-dns': { severities: [note], doctor: true, means: "sshd looks up the name of each client's address" },
-} as const satisfies Readonly<Record<string, FindingKind>>;
-
-/** Name of a kind of finding. */
-export type FindingCode = keyof typeof FINDINGS;
+};

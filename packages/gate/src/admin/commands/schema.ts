@@ -55,7 +55,7 @@ export const schema: Command = {
     const written: string[] = [];
     for (const name of FILES) {
       const file = join(directory, `${name === 'config' ? 'posternd' : name}.schema.json`);
-      writeAtomically(file, `${JSON.stringify(await load(name), undefined, 2)}\n`);
+      writeAtomically(file, `${JSON.stringify(await load(name), undefined, 2)}\n`, { mode: 0o644 });
       written.push(file);
     }
     if (parsed.flags.has('json')) io.out(JSON.stringify({ written }));

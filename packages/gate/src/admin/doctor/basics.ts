@@ -7,7 +7,7 @@ import type { Subject } from './examiner.ts';
 /** A daemon that does not answer. */
 export function notRunning({ configuration, running }: Subject): Finding[] {
   if (running) return [];
-  const closed = configuration.services.some((service) => service.protect);
+  const closed = configuration.dark || configuration.services.some((service) => service.protect);
   return [
     {
       severity: closed ? 'error' : 'warning',

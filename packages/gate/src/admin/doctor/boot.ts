@@ -37,7 +37,8 @@ export function readUnit(): UnitFacts | undefined {
 
 /** A protection that nobody puts up again after a restart of the host. */
 export function boot({ configuration, facts: { unit } }: Subject): Finding[] {
-  if (unit === undefined || !configuration.services.some(({ protect }) => protect)) return [];
+  const closes = configuration.dark || configuration.services.some(({ protect }) => protect);
+  if (unit === undefined || !closes) return [];
   if (unit.load !== 'loaded') {
     return [
       {

@@ -17,15 +17,15 @@ interface Met {
 }
 
 /** What the rules do to one kind of traffic, over all interfaces and families. */
-interface Met4 {
+interface Hurdles {
   readonly stops: Met[];
   readonly doubts: Doubt[];
   readonly untracked: Journey['untracked'][number][];
 }
 
-const nothing = (): Met4 => ({ stops: [], doubts: [], untracked: [] });
+const nothing = (): Hurdles => ({ stops: [], doubts: [], untracked: [] });
 
-function add(to: Met4, journey: Journey): Journey {
+function add(to: Hurdles, journey: Journey): Journey {
   to.stops.push(...journey.stops.map((stop) => ({ stop, packet: journey.packet })));
   to.doubts.push(...journey.doubts);
   to.untracked.push(...journey.untracked);
@@ -59,7 +59,7 @@ function destination(service: Service, family: 4 | 6): Destination | undefined {
 }
 
 /** Follows a granted connection's first packet, the one after it, and the answer. */
-function follow({ network }: Subject, service: Service, { protocol, port }: Endpoint): Met4 {
+function follow({ network }: Subject, service: Service, { protocol, port }: Endpoint): Hurdles {
   const met = nothing();
   const others = { base: network.ruleset.base.filter(({ table }) => table.owner !== 'postern') };
   const host = hostView(network.interfaces);
@@ -89,7 +89,7 @@ function judge(subject: Subject, service: Service): Finding[] {
       severity: 'error',
       code: 'rules-stop-granted',
       what: `${service.name}: the host's own rules stop ${names(stopped)}${familiesOf(stops)} (${chainsOf(stops.map(({ stop }) => stop))})`,
-      why: 'Postern only takes away: what another table drops, no grant opens',
+      why: 'a grant only lifts what posternd itself hides: what another table drops, it cannot open',
       mend: mend(stops),
     });
   }

@@ -1,5 +1,6 @@
 /** Sockets that wait for packets from elsewhere, as the kernel tells them in /proc/net (proc_net_tcp.rst in its documentation). */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { basename } from 'node:path';
 import { formatAddress } from '@postern/protocol';
 
 /** One bound socket. */
@@ -9,7 +10,7 @@ export interface ListeningSocket {
   readonly address: string;
   /** The IP protocol number of a raw socket. */
   readonly port: number;
-  /** Names of the processes that hold it; empty for the kernel's own and for processes that cannot be seen. */
+  /** Names of the programs that hold it; empty for the kernel's own and for processes that cannot be seen. */
   readonly processes: readonly string[];
 }
 
@@ -46,7 +47,12 @@ export function parseSockets(text: string, protocol: ListeningSocket['protocol']
   });
 }
 
-/** Process names by the inode of the sockets that they hold, for these inodes. Processes that end meanwhile are passed over. */
+/** Name of a process's program: what it calls itself (comm) is cut short, and some call themselves after a thread. */
+function programOf(pid: string): string {
+  return basename(readlinkSync(`/proc/${pid}/exe`).replace(/ \(deleted\)$/, ''));
+}
+
+/** Program names by the inode of the sockets that they hold, for these inodes. Processes that end meanwhile are passed over. */
 function holders(inodes: ReadonlySet<string>): ReadonlyMap<string, ReadonlySet<string>> {
   const found = new Map<string, Set<string>>();
   for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
@@ -55,7 +61,7 @@ function holders(inodes: ReadonlySet<string>): ReadonlyMap<string, ReadonlySet<s
         const inode = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1];
         if (inode === undefined || !inodes.has(inode)) continue;
         const names = found.get(inode) ?? new Set();
-        found.set(inode, names.add(readFileSync(`/proc/${pid}/comm`, 'utf8').trim()));
+        found.set(inode, names.add(programOf(pid)));
       }
     } catch {
       // it ended, or it is not ours to see

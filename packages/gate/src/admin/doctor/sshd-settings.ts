@@ -72,7 +72,7 @@ const ADVICE: readonly Advice[] = [
       severity: 'warning',
       code: 'sshd-passwords',
     },
-    why: 'Postern replaces no log-in: who shares an address with somebody who knocked may try passwords, and cannot try keys',
+    why: 'a gate replaces no log-in: who shares an address with somebody who knocked may try passwords, and cannot try keys',
     line: 'PasswordAuthentication no',
     first: KEY_FIRST,
   },

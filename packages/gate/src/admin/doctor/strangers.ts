@@ -1,4 +1,5 @@
 /** What of this host answers who has proved nothing. Pure. */
+import { exceptionsOf } from '../../config/allow.ts';
 import type { Service } from '../../config/model.ts';
 import type { Finding } from '../finding.ts';
 import { withConfig } from '../options.ts';
@@ -67,8 +68,13 @@ function judge(subject: Subject, socket: ListeningSocket, reached: Reach): Findi
   ];
 }
 
-function isOwn({ configuration }: Subject, socket: ListeningSocket): boolean {
-  return socket.protocol === 'udp' && socket.port === configuration.port;
+/** Whether it is the knock port, or everybody is meant to reach it. */
+function isMeant({ configuration }: Subject, protocol: string, port: number): boolean {
+  const { endpoints } = exceptionsOf(configuration);
+  return (
+    (protocol === 'udp' && port === configuration.port) ||
+    endpoints.some((end) => end.protocol === protocol && end.port === port)
+  );
 }
 
 /** Sockets that strangers reach. */
@@ -78,8 +84,7 @@ export function listeningSockets(subject: Subject): Finding[] {
   const found = new Map<string, Finding>();
   for (const socket of sockets) {
     const { protocol, address, port } = socket;
-    if (isLoopback(address) || isOwn(subject, socket)) continue;
-    if (protocol === 'raw') continue;
+    if (isLoopback(address) || protocol === 'raw' || isMeant(subject, protocol, port)) continue;
     // A client's own socket: nobody knows its number beforehand, and what it asked is answered there.
     const [low, high] = kernel.ephemeral;
     if (protocol === 'udp' && port >= low && port <= high) continue;
@@ -111,6 +116,7 @@ export function publishedPorts(subject: Subject): Finding[] {
   const found = new Map<string, Finding>();
   for (const { protocol, port } of all) {
     const service = serviceOf(configuration.services, protocol, port);
+    if (isMeant(subject, protocol, port)) continue;
     if (network.sockets.some((it) => it.protocol === protocol && it.port === port)) continue;
     const journeys = ([4, 6] as const)
       .flatMap((family) => entrances(network.interfaces, family))
@@ -140,6 +146,16 @@ function dark(subject: Subject): string {
   return `posternd dark --try 300${withConfig(subject.configuration.file)}`;
 }
 
+function darkButOpen({ configuration }: Subject): Finding {
+  return {
+    severity: 'error',
+    code: 'dark-but-open',
+    what: 'the host is dark in the configuration, and answers strangers all the same',
+    why: 'everybody reaches everything on it',
+    mend: `posternd run${withConfig(configuration.file)}, or restart its service`,
+  };
+}
+
 /** What the kernel answers where nothing listens. */
 export function closedPorts(subject: Subject): Finding[] {
   const { network } = subject;
@@ -155,6 +171,7 @@ export function closedPorts(subject: Subject): Finding[] {
     const rejected = journeys.some(({ verdict }) => verdict === 'reject');
     const reached = rejected ? 'answers' : worst(journeys);
     if (reached === 'hidden' || at.length === 0) continue;
+    if (subject.configuration.dark && reached === 'answers') return [darkButOpen(subject)];
     found.push({
       severity: 'note',
       code: 'closed-ports-answer',
@@ -168,7 +185,8 @@ export function closedPorts(subject: Subject): Finding[] {
 
 /** Whether the host answers ping. */
 export function echoes(subject: Subject): Finding[] {
-  const { network } = subject;
+  const { network, configuration } = subject;
+  if (exceptionsOf(configuration).ping) return [];
   const host = hostView(network.interfaces);
   const answering = ([4, 6] as const).filter((family) => {
     const journeys = entrances(network.interfaces, family).map((at) =>
