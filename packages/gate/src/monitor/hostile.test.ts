@@ -64,12 +64,15 @@ test(
     writeFileSync(
       gate.config,
       `[gate]\nname = "hostile"\naddresses = ["10.77.0.1"]\nstate = "${gate.directory}/state"\nsocket = "${gate.directory}/sock"\n` +
-        '[services.ssh]\nports = ["tcp/22"]\nsingle_use = false\nprotect = true\n',
+        '[services.ssh]\nports = ["tcp/22"]\nsingle_use = false\nprotect = true\n' +
+        '[services.web]\nports = ["tcp/80"]\nkeyed = true\nprotect = true\n',
     );
     writeFileSync(
       join(gate.directory, 'users.d/alice.toml'),
-      `services = ["ssh"]\n[[devices]]\nname = "laptop"\ned25519 = "${Buffer.from(signer.publicKey).toString('base64')}"\n`,
+      `services = ["ssh", "web"]\n[[devices]]\nname = "laptop"\ned25519 = "${Buffer.from(signer.publicKey).toString('base64')}"\n`,
     );
+    const knockKey = `${deviceIdOf(signer.publicKey)} = ["${toHex(random(32))}"]\n`;
+    writeFileSync(join(gate.directory, 'knock.keys'), knockKey, { mode: 0o600 });
     const here = resolve(import.meta.dirname, '../testing');
     await gate.startProgram(join(here, 'run-monitor.ts'), [gate.config, join(here, 'hostile-sentry.ts')]);
     const openings = (): string[] =>
@@ -167,10 +170,13 @@ test(
           pid: number;
           granted: number;
           sentry: { restarts: number };
+          knocking: { opened: Record<string, number>; refused: Record<string, number> };
           refusals: Record<string, number>;
         };
         assert.equal(status.pid, monitor);
         assert.equal(status.granted, 1);
+        assert.deepEqual(status.knocking.opened, { doors: 0, keyed: 0 });
+        assert.ok((status.knocking.refused['past'] ?? 0) > 50, JSON.stringify(status.knocking));
         assert.equal(status.sentry.restarts, 0);
         assert.ok(
           (status.refusals['frame'] ?? 0) > 1000 && (status.refusals['rate-line'] ?? 0) > 1000,

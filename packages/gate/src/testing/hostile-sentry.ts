@@ -7,7 +7,7 @@ import koffi from 'koffi';
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { closeSync, openSync, readdirSync, writeSync } from 'node:fs';
-import { importStaticPrivate, REFUSALS, STATEMENT, type UnixMicros } from '@postern/protocol';
+import { importStaticPrivate, KEYED, REFUSALS, slotOf, STATEMENT, type UnixMicros } from '@postern/protocol';
 import { FRAME, FROM_SENTRY, KNOCK_COUNTERS, SENTRY_FD } from '../line/frame.ts';
 import { encodeSentryFrame, type RequestFrame } from '../line/codec.ts';
 import { packetCapture } from '../sentry/capture.ts';
@@ -171,6 +171,19 @@ for (let round = 0; round < 60_000; round++, frames++) {
   const at = mutable[random(mutable.length)] ?? 72;
   frame[at] = (frame[at] ?? 0) ^ (1 + random(255));
   push(frame);
+}
+const attacker = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 77, 0, 66);
+const slot = slotOf(clock());
+for (let round = 0; round < 20_000; round++, frames++) {
+  // port knocks that nobody sent, in the form that they would have; the device's own set of this slot is on the line, but not the bound one
+  const numbers = new Set<number>();
+  while (numbers.size < KEYED.ring) numbers.add(KEYED.first + random(KEYED.range));
+  const from = { family: 4, source: attacker } as const;
+  const event =
+    round % 4 === 0
+      ? ({ type: 'door', door: random(3), sequence: 0, serial: random(3), destination: attacker, ...from } as const)
+      : ({ type: 'knocked', ordinal: random(3), slot: slot + random(3) - 1, ...from } as const);
+  push(encodeSentryFrame(event.type === 'door' ? event : { ...event, numbers: Uint16Array.from(numbers) }));
 }
 for (let round = 0; round < 60_000; round++, frames++) {
   const frame = new Uint8Array(randomBytes(FRAME));
