@@ -2,6 +2,7 @@ import { inspect } from 'node:util';
 import type { Io } from './io.ts';
 import { PersonError } from './person-error.ts';
 import { printable } from './printable.ts';
+import { cyan, red } from './style.ts';
 
 /** How a failure is shown. */
 export interface FailureStyle {
@@ -31,8 +32,9 @@ export function showFailure(thrown: unknown, io: Io, { program, json, debug }: F
   const { message, hint, exitCode } = asPersonError(thrown, program);
   if (json) io.out(JSON.stringify({ error: { message, hint, exitCode } }));
   else {
-    io.err(`${program}: error: ${printable(message)}`);
-    for (const line of hint?.split('\n') ?? []) io.err(`${program}: hint: ${printable(line)}`);
+    const { errorColour } = io;
+    io.err(`${program}: ${red('error:', errorColour)} ${printable(message)}`);
+    for (const line of hint?.split('\n') ?? []) io.err(`${program}: ${cyan('hint:', errorColour)} ${printable(line)}`);
   }
   if (debug && thrown instanceof Error && !(thrown instanceof PersonError)) io.err(thrown.stack ?? '');
   return exitCode;

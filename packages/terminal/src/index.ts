@@ -12,3 +12,4 @@ export { type Io, processIo } from './io.ts';
 export { isInteractive, openPrompt, type Prompt } from './prompt.ts';
 export { printable } from './printable.ts';
 export { programReference, replaceSection } from './reference.ts';
+export { whileWaiting } from './progress.ts';

@@ -5,6 +5,7 @@ import { commandHelp, groupHelp, programHelp } from './help.ts';
 import type { Io } from './io.ts';
 import { parseCommand, splitRest, wantsJson } from './parse.ts';
 import { EXIT } from './person-error.ts';
+import { withHeadings } from './style.ts';
 
 function asksForHelp(program: Program, command: Command, rest: readonly string[]): boolean {
   const declared = command.arguments ?? [];
@@ -26,7 +27,7 @@ export async function runProgram(program: Program, argv: readonly string[], io: 
   try {
     const [first, ...others] = argv;
     if (first === undefined || first === '--help' || first === '-h' || (first === 'help' && others.length === 0)) {
-      io.out(programHelp(program, io.columns));
+      io.out(withHeadings(programHelp(program, io.columns), io.colour));
       return first === undefined ? EXIT.usage : EXIT.ok;
     }
     if (first === '--version' || first === '-V') {
@@ -35,12 +36,12 @@ export async function runProgram(program: Program, argv: readonly string[], io: 
     }
     const found = findCommand(program, first === 'help' ? [...others, '--help'] : argv);
     if (found.kind === 'group') {
-      io.out(groupHelp(program, found.commands, io.columns));
+      io.out(withHeadings(groupHelp(program, found.commands, io.columns), io.colour));
       return EXIT.ok;
     }
     ({ command } = found);
     if (first === 'help' || asksForHelp(program, command, found.rest)) {
-      io.out(commandHelp(program, command, io.columns));
+      io.out(withHeadings(commandHelp(program, command, io.columns), io.colour));
       return EXIT.ok;
     }
     return await command.run(parseCommand(program, command, found.rest), io);

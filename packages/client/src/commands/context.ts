@@ -1,6 +1,6 @@
 import process from 'node:process';
 import { isServiceName, type ServiceName } from '@postern/protocol';
-import { EXIT, type Io, PersonError } from '@postern/terminal';
+import { EXIT, type Io, PersonError, whileWaiting } from '@postern/terminal';
 import type { AskOptions } from '../ask-host.ts';
 import { HostBook } from '../book.ts';
 import { realSurroundings } from '../dgram-transport.ts';
@@ -27,6 +27,12 @@ export function askOptions(typed: Typed, io: Io, reach: Reach): AskOptions {
   const surroundings = realSurroundings();
   const onProgress = typed.flags.has('verbose') ? progressPrinter(io.err, surroundings.tick) : undefined;
   return { surroundings, reach, family: familyOption(typed), patience: timeoutOption(typed), onProgress };
+}
+
+/** Says on a terminal for whom it waits, once that takes longer than a second. */
+export function waitFor<T>(name: string, { flags }: Typed, io: Io, work: Promise<T>): Promise<T> {
+  const told = ['quiet', 'json', 'verbose'].some((flag) => flags.has(flag));
+  return told ? work : whileWaiting(io, `waiting for ${name}`, work);
 }
 
 /** The service that was typed, or the host's default: the first that its invite named. */

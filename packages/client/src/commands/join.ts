@@ -6,7 +6,7 @@ import { enrol, prepareHost, readInvite } from '../join.ts';
 import { askNewPassphrase } from '../passphrase.ts';
 import { inviteFromFile, inviteFromInput } from '../read-invite.ts';
 import type { Ask } from '../request.ts';
-import { askOptions, bookOf, tell } from './context.ts';
+import { askOptions, bookOf, tell, waitFor } from './context.ts';
 
 /** `postern join [INVITE]`. */
 export async function runJoin(parsed: Parsed, io: Io): Promise<number> {
@@ -18,7 +18,7 @@ export async function runJoin(parsed: Parsed, io: Io): Promise<number> {
   const prepared =
     unfinished(book, parsed) ??
     (await prepareHost(book, readInvite(await inviteText(parsed, io)), values['name'], now(), random, passphrase));
-  const { host, answer, result } = await enrol(book, prepared, options);
+  const { host, answer, result } = await waitFor(prepared.name, parsed, io, enrol(book, prepared, options));
   const ask: Ask = { kind: 'enrol', newDevice: importSigner(host.seed).publicKey };
   const code = tell(host, ask, result, parsed, io.out, io);
   if (answer === undefined || parsed.flags.has('quiet') || parsed.flags.has('json')) return code;

@@ -3,7 +3,7 @@ import { EXIT, PersonError } from '@postern/terminal';
 import { askHost } from '../ask-host.ts';
 import { secondsOption, sourceOption } from '../option-values.ts';
 import type { Ask } from '../request.ts';
-import { askOptions, bookOf, serviceOf, tell } from './context.ts';
+import { askOptions, bookOf, serviceOf, tell, waitFor } from './context.ts';
 
 /** `postern knock HOST [SERVICE]`. */
 export async function runKnock(parsed: Parsed, io: Io): Promise<number> {
@@ -28,5 +28,6 @@ async function knockNow(parsed: Parsed, io: Io): Promise<number> {
   const service = serviceOf(host, parsed.arguments['service']);
   const kind = flags.has('extend') ? 'extend' : 'open';
   const ask: Ask = { kind, service, seconds, singleUse: flags.has('single-use'), source };
-  return tell(host, ask, await askHost(book, host, ask, options), parsed, io.out, io);
+  const result = await waitFor(host.name, parsed, io, askHost(book, host, ask, options));
+  return tell(host, ask, result, parsed, io.out, io);
 }
