@@ -184,6 +184,7 @@ for (const { program, page } of PROGRAMS) {
 /** Why a command has no `--json`. */
 const WITHOUT_JSON: Readonly<Record<string, string>> = {
   'postern ssh': 'standard output belongs to ssh',
+  'postern ssh-proxy': 'standard output belongs to ssh',
   'postern completion': 'prints a script for a shell',
   'posternd completion': 'prints a script for a shell',
   'posternd run': 'is the daemon; it answers nothing',
@@ -205,5 +206,18 @@ test('completion scripts and man pages change with nothing but the table', () =>
   for (const { program } of PROGRAMS) {
     assert.equal(manPage(program).text, manPage(program).text);
     for (const shell of SHELLS) assert.ok(!completion(program, shell).text.includes(process.cwd()));
+  }
+});
+
+test('the pages tell of the exit codes that the man pages tell of', () => {
+  for (const { program, page } of PROGRAMS) {
+    const text = readFileSync(join(import.meta.dirname, '../../docs/reference', page), 'utf8');
+    const [, table = ''] = text.split('\n## Exit codes\n');
+    const codes = [...(table.split('\n## ')[0] ?? '').matchAll(/^\| (\d)/gm)].map(([, code]) => Number(code));
+    assert.deepEqual(
+      program.manual.exitCodes.map(({ code }) => code),
+      codes,
+      page,
+    );
   }
 });
