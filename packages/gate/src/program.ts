@@ -8,6 +8,7 @@ import { deviceRevoke } from './admin/commands/device-revoke.ts';
 import { doctor } from './admin/commands/doctor.ts';
 import { grantEnd } from './admin/commands/grant-end.ts';
 import { grantList } from './admin/commands/grant-list.ts';
+import { importKnockdCommand } from './admin/commands/import-knockd.ts';
 import { init } from './admin/commands/init.ts';
 import { invite } from './admin/commands/invite.ts';
 import { protect } from './admin/commands/protect.ts';
@@ -37,6 +38,7 @@ export const program: Program = {
     ...[userAdd, userList, userRevoke, invite],
     ...[deviceList, deviceRevoke, grantList, grantEnd],
     ...[protect, confirm, unprotect, dark, undo],
+    importKnockdCommand,
     completionCommand('posternd', () => program),
   ],
   manual: {

@@ -1,7 +1,19 @@
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { Command } from '@postern/terminal';
+import type { Command, Io } from '@postern/terminal';
 import { CONFIG, configFile } from './admin/options.ts';
 import { version } from './version.ts';
+
+/** Who comes from knockd has no configuration of ours yet: an empty one is made, with its keys. */
+async function makeFor(configFile: string, io: Io): Promise<void> {
+  const [{ initialize, OFFERED_PORT }, { offeredAddresses, offeredName }] = await Promise.all([
+    import('./admin/initialize.ts'),
+    import('./admin/init-answers.ts'),
+  ]);
+  const plan = { configFile, name: offeredName(), addresses: offeredAddresses(), port: OFFERED_PORT, services: [] };
+  initialize(plan);
+  io.err(`posternd: made ${configFile} and its keys, without any service`);
+}
 
 /** `posternd run`. It stands outside of admin/, because commands ask the daemon and this one is it. */
 export const run: Command = {
@@ -11,16 +23,23 @@ export const run: Command = {
     "Stays in the foreground, for systemd or a terminal. Two processes: this one decides and never reads strangers' packets; the sentry, without any rights, reads them and cannot decide.",
     'When it ends, by whatever, nothing opens and nothing closes: grants and protection are in the kernel and end there on time. The next start takes them over. SIGHUP reads the configuration again.',
   ],
-  options: [CONFIG],
+  options: [
+    { name: 'knockd', value: 'FILE', help: 'also the doors of this knockd.conf, read anew with each reload' },
+    CONFIG,
+  ],
   examples: [
     { line: 'posternd run', does: 'runs with /etc/postern/posternd.toml' },
+    { line: 'posternd run --knockd /etc/knockd.conf', does: 'takes the place of knockd, doors and all' },
     {
       line: 'posternd run --config /srv/postern/posternd.toml',
       does: 'runs with another configuration',
     },
   ],
-  run: async (parsed) => {
+  run: async (parsed, io) => {
+    const file = resolve(configFile(parsed));
+    const knockd = parsed.values['knockd'];
+    if (knockd !== undefined && !existsSync(file)) await makeFor(file, io);
     const { runMonitor } = await import('./monitor/main.ts');
-    return runMonitor({ configFile: resolve(configFile(parsed)), version });
+    return runMonitor({ configFile: file, version, ...(knockd === undefined ? {} : { knockd: resolve(knockd) }) });
   },
 };

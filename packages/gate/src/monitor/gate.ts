@@ -17,7 +17,7 @@ import {
   type Suite,
   type UnixMicros,
 } from '@postern/protocol';
-import type { Configuration } from '../config/model.ts';
+import type { Configuration, Door } from '../config/model.ts';
 import { readConnections } from '../admin/tcp-table.ts';
 import { loadConfiguration, loadUser } from '../config/load.ts';
 import { readGateKey, writeGateKey, type GateKeys, type GateSecrets } from '../config/gate-key.ts';
@@ -62,6 +62,8 @@ export interface GateOptions {
   readonly log: Log;
   /** Makes what runs the commands of doors. */
   readonly commands?: ((store: Store) => CommandRunner) | undefined;
+  /** Doors that do not stand in the configuration. */
+  readonly moreDoors?: ((configuration: Configuration) => readonly Door[]) | undefined;
   /** The sequences of doors with one-time sequences. */
   readonly oneTime?: OneTimeSequences | undefined;
 }
@@ -101,6 +103,7 @@ export class Gate implements Disposable {
   onKeys: (keys: GateKeys) => void = () => undefined;
   granted = 0;
   readonly #configFile: string;
+  readonly #moreDoors: GateOptions['moreDoors'];
   readonly #handler: RequestHandler;
   readonly #refused = new Uint32Array(REFUSALS.length);
   #configuration: Configuration;
@@ -121,6 +124,8 @@ export class Gate implements Disposable {
     });
     closeDoors(firewall, this.#configuration);
     darkenAtStart(firewall, this.#configuration, readFlows, clock());
+    this.#moreDoors = options.moreDoors;
+    this.#configuration = this.#withMoreDoors(this.#configuration);
     this.#directory = makeDirectory(this.#configuration);
     this.#secrets = readGateKey(this.#configuration.keyFile);
     this.statics = {
@@ -274,7 +279,7 @@ export class Gate implements Disposable {
   /** Reads the configuration again. A wrong one changes nothing and throws. No grant ends, but those of who was revoked or removed. */
   reload(): { needsRestart: string[] } {
     const before = this.#configuration;
-    const after = loadConfiguration(this.#configFile);
+    const after = this.#withMoreDoors(loadConfiguration(this.#configFile));
     this.knocks.check(after);
     const needsRestart = (
       [
@@ -405,6 +410,11 @@ export class Gate implements Disposable {
       const member = this.#directory.member(device);
       if (member === undefined || barred(member, now) === 'device-revoked') this.grants.end(grant.id, now);
     }
+  }
+
+  #withMoreDoors(configuration: Configuration): Configuration {
+    const more = this.#moreDoors?.(configuration) ?? [];
+    return more.length === 0 ? configuration : { ...configuration, doors: [...configuration.doors, ...more] };
   }
 
   #isDoor(name: string, service: ServiceName | undefined): boolean {

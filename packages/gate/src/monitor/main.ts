@@ -15,7 +15,9 @@ import { confine } from './privileges.ts';
 import { rehearse } from './rehearsal.ts';
 import { startSentry } from './sentry-process.ts';
 import type { Store } from './store.ts';
+import { knockdDoors } from '../config/knockd/load.ts';
 import { loadGate } from '../config/load.ts';
+import type { Configuration } from '../config/model.ts';
 
 const HOUSEKEEPING = 60_000;
 /** How often the ruleset is looked after, in milliseconds. */
@@ -28,6 +30,8 @@ const KNOCKS = 250;
 export interface MonitorOptions {
   readonly configFile: string;
   readonly version: string;
+  /** A knockd.conf whose doors are run beside those of the configuration. */
+  readonly knockd?: string;
   /** Entry module of the sentry; another one only in tests of what a taken-over sentry can do. */
   readonly sentryEntry?: string;
 }
@@ -61,7 +65,9 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
     return made;
   };
   const oneTime = new OneTimeFiles(log);
-  using gate = new Gate({ configFile: options.configFile, firewall: openNftables(), clock, log, commands, oneTime });
+  const { configFile, knockd } = options;
+  const moreDoors = knockd === undefined ? undefined : (configuration: Configuration) => knockdDoors(knockd, configuration);
+  using gate = new Gate({ configFile, firewall: openNftables(), clock, log, commands, oneTime, moreDoors });
   const { configuration } = gate;
   using sentry = startSentry({
     port: configuration.port,
