@@ -8,6 +8,8 @@ import {
   type Prefix,
   type Receipt,
   type RequestId,
+  secret,
+  type SecretBytes,
   type StatedSource,
   type UnixMicros,
 } from '@postern/protocol';
@@ -51,6 +53,7 @@ interface Sent {
   readonly what: Ask['kind'];
   readonly mac: Uint8Array;
   readonly receiptKey: Uint8Array;
+  readonly knockKey: SecretBytes | undefined;
   readonly ticket: Ticket;
   readonly at: UnixMicros;
   readonly tick: number;
@@ -185,9 +188,17 @@ class Exchange {
     const { surroundings, party, ask, requestId, onProgress } = this.#options;
     const source = this.#source ?? { type: 'observed' };
     const asked = what === ask.kind ? ask : ({ kind: 'whoami' } as const);
-    const { packet, mac, receiptKey } = sealTicket(party, asked, source, ticket, requestId, surroundings.random);
+    const { packet, mac, receiptKey, knockKey } = sealTicket(
+      party,
+      asked,
+      source,
+      ticket,
+      requestId,
+      surroundings.random,
+    );
     const sent: Sent = {
       ...{ what, mac, receiptKey, ticket, round: this.#round },
+      knockKey: knockKey === undefined ? undefined : secret(knockKey),
       ...{ at: surroundings.now(), tick: surroundings.tick() },
       source: 'source' in asked ? prefixOfSource(source) : undefined,
     };
@@ -230,6 +241,7 @@ class Exchange {
         ...{ kind: 'answered', status: receipt.status, source: sent.source, receipt, received, roundTrip, unsaved },
         ...{ tries: this.#packets, clockCorrected: this.#clockCorrected, resynced: this.#resynced },
         clockOffset: this.#memory.sender.offset,
+        knockKey: sent.knockKey,
       });
       return;
     }

@@ -4,7 +4,7 @@ import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { secret, type ServiceName, toHex, type UnixMicros } from '@postern/protocol';
 import type { Host, Memory } from './host.ts';
-import { decodeHost, encodeHost, HostFileError } from './host-file.ts';
+import { decodeHost, encodeHost, HostFileError, summaryOf } from './host-file.ts';
 
 const bytes = (size: number): fc.Arbitrary<Uint8Array> => fc.uint8Array({ minLength: size, maxLength: size });
 const secrets = bytes(32).map(secret);
@@ -30,7 +30,7 @@ const memory: fc.Arbitrary<Memory> = record({
   roundTrip: fc.option(record({ smoothed: fc.nat(), variation: fc.nat() }), { nil: undefined }),
 });
 
-const host: fc.Arbitrary<Host> = record({
+const plain: fc.Arbitrary<Omit<Host, 'knockKey' | 'knockedSlot'>> = record({
   name: fc.constantFrom('web1', 'a', 'web-1.example.com'),
   seed: secrets,
   gate: record({ x25519: bytes(32), xwing: bytes(1216) }),
@@ -43,6 +43,10 @@ const host: fc.Arbitrary<Host> = record({
   enrolment: fc.option(record({ seed: secrets, expires: micros, memory }), { nil: undefined }),
 });
 
+const host: fc.Arbitrary<Host> = fc
+  .tuple(plain, fc.record({ knockKey: secrets, knockedSlot: fc.maxSafeNat() }, { requiredKeys: [] }))
+  .map(([value, knocking]) => ({ ...value, ...knocking }));
+
 test('a host is read as it was written', () => {
   fc.assert(
     fc.property(host, (value) => {
@@ -53,7 +57,7 @@ test('a host is read as it was written', () => {
   );
 });
 
-const OPTIONAL = ['xwing', 'formerKey', 'roundTrip', 'enrolment'];
+const OPTIONAL = ['xwing', 'formerKey', 'roundTrip', 'enrolment', 'knockKey', 'knockedSlot'];
 
 function paths(value: unknown, path: readonly string[] = []): string[][] {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return [[...path]];
@@ -105,6 +109,25 @@ test('any text is read or refused with a HostFileError', () => {
         assert.ok(error instanceof HostFileError);
       }
     }),
+  );
+});
+
+test('a key for knocks is kept, sealed too, shown nowhere, and no loss to a file that has none', () => {
+  fc.assert(
+    fc.property(plain, secrets, (value, knockKey) => {
+      const hex = toHex(knockKey);
+      const text = encodeHost({ ...value, knockKey });
+      const { knockKey: kept, ...fields } = JSON.parse(text) as Record<string, unknown>;
+      assert.equal(kept, hex);
+      // As a version that knows nothing of it writes the file.
+      assert.deepEqual(decodeHost(JSON.stringify(fields)), value);
+      assert.ok(!JSON.stringify(summaryOf({ ...value, knockKey })).includes(hex.slice(0, 12)));
+      const lock = { cost: { memory: 8, passes: 1, lanes: 1 }, salt: new Uint8Array(16), key: value.seed };
+      const sealed = encodeHost({ ...value, knockKey, lock });
+      assert.ok(!sealed.includes(hex.slice(0, 12)));
+      assert.deepEqual(decodeHost(sealed, () => lock).knockKey, knockKey);
+    }),
+    { numRuns: 20 },
   );
 });
 

@@ -84,6 +84,8 @@ function encodePlain(host: Host): string {
     pq: host.pq,
     services: host.services,
     joined: host.joined,
+    ...(host.knockKey === undefined ? {} : { knockKey: toHex(host.knockKey) }),
+    ...(host.knockedSlot === undefined ? {} : { knockedSlot: host.knockedSlot }),
     memory: encodeMemory(host.memory),
     ...(enrolment === undefined
       ? {}
@@ -195,6 +197,8 @@ function decodePlain(file: Fields): Host {
     pq,
     services: file.texts('services').map(service),
     joined: file.integer('joined') as UnixMicros,
+    ...(file.has('knockKey') ? { knockKey: file.secret('knockKey') } : {}),
+    ...(file.has('knockedSlot') ? { knockedSlot: file.integer('knockedSlot') } : {}),
     memory: decodeMemory(file.fields('memory')),
     enrolment:
       enrolment === undefined

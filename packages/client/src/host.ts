@@ -59,6 +59,10 @@ export interface Host {
   readonly memory: Memory;
   /** Undefined once enrolled. */
   readonly enrolment: Enrolment | undefined;
+  /** Key of the device's keyed knocks, 32 bytes; absent where its enrolment gave none. */
+  readonly knockKey?: SecretBytes;
+  /** The last slot in which it sent a keyed knock. */
+  readonly knockedSlot?: number;
   /** What its file is sealed with; absent where it has no passphrase. */
   readonly lock?: Lock;
 }

@@ -6,6 +6,7 @@ import {
   type InviteRefusal,
   type Random,
   secret,
+  type SecretBytes,
   type UnixMicros,
 } from '@postern/protocol';
 import { EXIT, PersonError } from '@postern/terminal';
@@ -98,15 +99,16 @@ export async function enrol(book: HostBook, host: Host, options: AskOptions): Pr
   const result = await askHost(book, host, { kind: 'enrol', newDevice: publicKey }, options);
   const answer = answersOf(result).find(({ outcome }) => outcome.status === 'ok')?.outcome;
   if (answer === undefined) return { host, answer, result };
-  const enrolled = await book.update(host.name, finish);
+  const enrolled = await book.update(host.name, (now) => finish(now, answer.knockKey));
   return { host: enrolled, answer, result };
 }
 
-/** The device starts with what the invite's key has learned, but for eras and times, which are each key's own. */
-function finish(host: Host): Host {
+/** The device starts with what the invite's key has learned, but for eras and times, which are each key's own; and with the key of that very request. */
+function finish(host: Host, knockKey: SecretBytes | undefined): Host {
   const { enrolment } = host;
   if (enrolment === undefined) return host;
   const { sender } = enrolment.memory;
   const fresh = { ...firstState(sender.stateId, sender.gateKey), offset: sender.offset };
-  return { ...host, memory: { ...enrolment.memory, sender: fresh }, enrolment: undefined };
+  const memory = { ...enrolment.memory, sender: fresh };
+  return { ...host, ...(knockKey === undefined ? {} : { knockKey }), memory, enrolment: undefined };
 }

@@ -33,7 +33,7 @@ for (const file of readdirSync(SCRIPTS).sort()) {
         nosecret: ([file = ''], state) => {
           assert.doesNotMatch(
             readFileSync(join(state.directory, file), 'utf8'),
-            /seed|gateKey|formerKey|stateId|x25519/,
+            /seed|gateKey|formerKey|knockKey|stateId|x25519/,
           );
         },
         // `args` runs postern with the text of FILE for each word `@FILE`.
@@ -104,10 +104,10 @@ test(
       }
       const text = shown.join('\n');
       const file = readFileSync(join(directory, 'hosts/gate.json'), 'utf8');
-      const keys = [...file.matchAll(/"(?:seed|gateKey|formerKey|stateId)": "([0-9a-f]+)"/g)].map(
+      const keys = [...file.matchAll(/"(?:seed|gateKey|formerKey|knockKey|stateId)": "([0-9a-f]+)"/g)].map(
         ([, hex = '']) => hex,
       );
-      assert.ok(keys.length >= 3);
+      assert.ok(keys.length >= 4);
       for (const key of keys) assert.ok(!text.includes(key.slice(0, 12)));
       assert.ok(!text.includes(invite.slice(30, 60)));
       assert.match(text, /sent open for 127\.0\.0\.1/);

@@ -1,4 +1,4 @@
-import type { Prefix, Receipt, UnixMicros } from '@postern/protocol';
+import type { Prefix, Receipt, SecretBytes, UnixMicros } from '@postern/protocol';
 import type { Ask } from './request.ts';
 
 /** How an exchange ended. */
@@ -37,6 +37,8 @@ export interface Answer {
   readonly clockOffset: number;
   /** The gate has lost its state since the last time. */
   readonly resynced: boolean;
+  /** Of an enrolment that was answered: the key of the device's keyed knocks, 32 bytes. */
+  readonly knockKey: SecretBytes | undefined;
   /** The receipt was for us, but what it taught could not be kept: the reason. */
   readonly unsaved: string | undefined;
 }
