@@ -1,4 +1,4 @@
-import type { Severity } from './finding.ts';
+import type { Severity } from './severity.ts';
 
 /** What is told of a kind of finding in the reference. */
 export interface FindingKind {

@@ -1,10 +1,5 @@
 import type { FindingCode } from './finding-table.ts';
-
-/**
- * How bad a finding is: `note` is worth knowing, `warning` works but is weaker or more fragile than it could be, `error` does not work
- * or is not safe.
- */
-export type Severity = 'note' | 'warning' | 'error';
+import type { Severity } from './severity.ts';
 
 /** One thing that `posternd check` or `posternd doctor` found: what, why it matters, and the command that mends it. */
 export interface Finding {

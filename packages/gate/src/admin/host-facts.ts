@@ -6,8 +6,8 @@ import { PersonError } from '@postern/terminal';
 import { readGateKey } from '../config/gate-key.ts';
 import type { Configuration } from '../config/model.ts';
 import { systemUsers, type SystemUser } from '../config/system-user.ts';
-import { readUnit, type UnitFacts } from './doctor/boot.ts';
-import { readSshd, type SshdSettings } from './doctor/sshd-settings.ts';
+import { readUnit, type UnitFacts } from './doctor/unit.ts';
+import { readSshd, type SshdSettings } from './doctor/sshd.ts';
 
 /** Owner and permissions of a file or directory that is there. */
 export interface FileFacts {

@@ -1,5 +1,6 @@
 import { EXIT, type Io } from '@postern/terminal';
-import type { Finding, Severity } from './finding.ts';
+import type { Finding } from './finding.ts';
+import type { Severity } from './severity.ts';
 import { count } from './wording.ts';
 
 /** Worst first: how a group is headed, and the colour of its first word (ECMA-48). */

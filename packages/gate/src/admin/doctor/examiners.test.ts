@@ -3,12 +3,14 @@ import { test } from 'node:test';
 import { parseAddress } from '@postern/protocol';
 import { FINDINGS } from '../finding-table.ts';
 import { parseIptables } from '../ruleset/iptables-text.ts';
-import { boot, parseUnit } from './boot.ts';
+import { boot } from './boot.ts';
 import type { Examiner, Network, Subject } from './examiner.ts';
 import { CHECK, DOCTOR } from './examiners.ts';
 import { forwarding, grantedTraffic, knockTraffic, unreadRules } from './granted-traffic.ts';
 import { capabilities, clock, versions } from './host.ts';
-import { parseSshd, sshdSettings } from './sshd-settings.ts';
+import { sshdSettings } from './sshd-settings.ts';
+import { parseSshd } from './sshd.ts';
+import { parseUnit } from './unit.ts';
 import { closedPorts, echoes, listeningSockets, publishedPorts } from './strangers.ts';
 import { inputRules, service, socket, subject, type SubjectOptions } from './subject.fixture.ts';
 

@@ -13,7 +13,8 @@ import { inNamespace } from '@postern/testkit/in-namespace';
 import { Sshd, sshdProgram } from '@postern/testkit/sshd';
 import { removeTemporary, temporaryDirectory } from '@postern/testkit/temporary';
 import type { Finding } from '../finding.ts';
-import { parseSshd, sshdSettings } from './sshd-settings.ts';
+import { sshdSettings } from './sshd-settings.ts';
+import { parseSshd } from './sshd.ts';
 import { subject } from './subject.fixture.ts';
 
 const skip = namespacesAvailable() || process.env['CI'] === 'true' ? false : 'NEEDS ROOT: network namespaces';
