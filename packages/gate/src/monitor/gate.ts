@@ -31,7 +31,7 @@ import type { Firewall, Plan } from '../firewall/port.ts';
 import type { DoorFrame, KnockedFrame, RequestFrame } from '../line/codec.ts';
 import { Darkness, darkenAtStart } from './darkness.ts';
 import { barred, makeDirectory, type Directory } from './directory.ts';
-import { deviceOf, doorOf } from './grant.ts';
+import { deviceOf, doorOf } from './holder.ts';
 import { GrantBook } from './grants.ts';
 import { withKey, withoutRevoked } from './knock-key-book.ts';
 import { Knocks, type CommandRunner, type KnockEvent } from './knocks.ts';

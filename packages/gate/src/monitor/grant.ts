@@ -3,7 +3,6 @@ import {
   formatAddress,
   refuse,
   toHex,
-  type DeviceId,
   type RequestId,
   type Result,
   type ServiceName,
@@ -11,23 +10,8 @@ import {
 } from '@postern/protocol';
 import type { Forward, Service } from '../config/model.ts';
 import type { Endpoint, Source, Target } from '../firewall/port.ts';
+import type { Holder } from './holder.ts';
 import type { StoredGrant } from './store.ts';
-
-/** Who has a grant: a device, or the door that gave it. */
-export type Holder = DeviceId | DoorHolder;
-
-/** A door as the holder of grants. */
-export type DoorHolder = `door:${string}`;
-
-/** The door that holds a grant, if it is one. */
-export function doorOf(holder: Holder | undefined): string | undefined {
-  return holder?.startsWith('door:') === true ? holder.slice('door:'.length) : undefined;
-}
-
-/** The device that holds a grant, if it is one. */
-export function deviceOf(holder: Holder | undefined): DeviceId | undefined {
-  return holder === undefined || doorOf(holder) !== undefined ? undefined : (holder as DeviceId);
-}
 
 /** Leave for one source to reach one service until a time. The kernel holds it and ends it; this is what we know about it. */
 export interface Grant {

@@ -22,8 +22,8 @@ import {
   sameSource,
   targetOf,
   type Grant,
-  type Holder,
 } from './grant.ts';
+import type { Holder } from './holder.ts';
 import type { Store } from './store.ts';
 
 /** What a grant is asked for with. */

@@ -14,7 +14,7 @@ import {
   type UnixMicros,
 } from '@postern/protocol';
 import { PersonError } from '@postern/terminal';
-import type { Holder } from './grant.ts';
+import type { Holder } from './holder.ts';
 import { LastRecord } from './last-record.ts';
 
 /** Version of the database's layout; another one is refused, never guessed at. */
