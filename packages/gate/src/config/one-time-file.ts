@@ -88,10 +88,13 @@ export function readOneTime(file: string): string {
     descriptor = openSync(file, 'r');
     const { mode, uid, size } = fstatSync(descriptor);
     if ((mode & 0o077) !== 0 || (uid !== 0 && uid !== process.geteuid?.())) {
-      throw new PersonError(`${file} can be read or changed by others (mode ${(mode & 0o777).toString(8).padStart(4, '0')})`, {
-        hint: `who knows its lines can open the door: chown root ${file}; chmod 600 ${file}`,
-        exitCode: EXIT.configuration,
-      });
+      throw new PersonError(
+        `${file} can be read or changed by others (mode ${(mode & 0o777).toString(8).padStart(4, '0')})`,
+        {
+          hint: `who knows its lines can open the door: chown root ${file}; chmod 600 ${file}`,
+          exitCode: EXIT.configuration,
+        },
+      );
     }
     if (size > MOST_BYTES) throw new PersonError(`${file} is larger than 16 MiB`, { exitCode: EXIT.configuration });
     return readFileSync(descriptor, 'utf8');

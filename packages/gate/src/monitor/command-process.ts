@@ -10,7 +10,12 @@ const SOURCE = extname(import.meta.filename) === '.ts';
 const ENTRY = join(dirname(fileURLToPath(import.meta.url)), `../runner/main${extname(import.meta.filename)}`);
 /** What commands of root may do at most (iptables, nft, raw packets), and what it takes to become somebody else and to end what hangs. */
 const KEPT = '-all,+net_admin,+net_raw,+setuid,+setgid,+setpcap,+kill';
-const NODE_FLAGS = ['--max-semi-space-size=1', '--v8-pool-size=1', '--disable-sigusr1', ...(SOURCE ? ['--conditions=source'] : [])];
+const NODE_FLAGS = [
+  '--max-semi-space-size=1',
+  '--v8-pool-size=1',
+  '--disable-sigusr1',
+  ...(SOURCE ? ['--conditions=source'] : []),
+];
 /** Orders that wait for an answer; one more is refused. */
 const MOST_ORDERS = 1024;
 

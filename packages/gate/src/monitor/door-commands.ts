@@ -152,7 +152,13 @@ export class DoorCommands implements CommandRunner, Disposable {
     this.#schedule();
   }
 
-  #order(what: string, door: string, argv: readonly [string, ...string[]], name: string | undefined, timeLimit: number): void {
+  #order(
+    what: string,
+    door: string,
+    argv: readonly [string, ...string[]],
+    name: string | undefined,
+    timeLimit: number,
+  ): void {
     const user = userOf(name, `doors.${door}.user`);
     const { log } = this.#context;
     const ordered = this.#context.order({ argv, user, timeLimit }, ({ how, code, output }) => {

@@ -66,7 +66,8 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
   };
   const oneTime = new OneTimeFiles(log);
   const { configFile, knockd } = options;
-  const moreDoors = knockd === undefined ? undefined : (configuration: Configuration) => knockdDoors(knockd, configuration);
+  const moreDoors =
+    knockd === undefined ? undefined : (configuration: Configuration) => knockdDoors(knockd, configuration);
   using gate = new Gate({ configFile, firewall: openNftables(), clock, log, commands, oneTime, moreDoors });
   const { configuration } = gate;
   using sentry = startSentry({

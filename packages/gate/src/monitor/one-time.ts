@@ -18,7 +18,8 @@ export class OneTimeFiles implements OneTimeSequences {
     const { oneTime } = door;
     if (oneTime === undefined) return [];
     const lines = parseOneTime(oneTime.file, readOneTime(oneTime.file));
-    if (lines.length === 0) this.#log('warning', 'a door has no one-time sequences left', { door: door.name, file: oneTime.file });
+    if (lines.length === 0)
+      this.#log('warning', 'a door has no one-time sequences left', { door: door.name, file: oneTime.file });
     return lines.slice(0, oneTime.lookAhead).map((line) => ({ sequence: line.number, steps: stepsOf(line, door) }));
   }
 
@@ -37,10 +38,14 @@ export class OneTimeFiles implements OneTimeSequences {
       return true;
     } catch (error) {
       if (!(error instanceof PersonError)) throw error;
-      this.#log('error', `a one-time sequence could not be struck through, so its door did not open: ${error.message}`, {
-        door: door.name,
-        hint: error.hint,
-      });
+      this.#log(
+        'error',
+        `a one-time sequence could not be struck through, so its door did not open: ${error.message}`,
+        {
+          door: door.name,
+          hint: error.hint,
+        },
+      );
       return false;
     }
   }

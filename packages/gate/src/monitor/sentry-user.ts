@@ -34,10 +34,7 @@ export function lookUpUser(name: string, passwd: string = readFileSync('/etc/pas
 }
 
 /** A user of `passwd` (passwd(5)) by its name; undefined if there is none. */
-export function findUser(
-  name: string,
-  passwd: string = readFileSync('/etc/passwd', 'utf8'),
-): NumericUser | undefined {
+export function findUser(name: string, passwd: string = readFileSync('/etc/passwd', 'utf8')): NumericUser | undefined {
   const fields = passwd
     .split('\n')
     .map((line) => line.split(':'))
