@@ -82,7 +82,11 @@ function linkLocal(namespace: Namespace, device: string): Uint8Array {
 }
 
 async function eventually(what: string, holds: () => boolean): Promise<void> {
-  for (const deadline = Date.now() + 5000; !holds(); await sleep(50)) assert.ok(Date.now() < deadline, what);
+  const deadline = Date.now() + 5000;
+  while (!holds()) {
+    assert.ok(Date.now() < deadline, what);
+    await sleep(50);
+  }
 }
 
 /** A server in the namespace of the moment that sends back what it gets. */
