@@ -102,16 +102,18 @@ export function clientProgram(version: string): Promise<Entry[]> {
   return fastClient('lib/postern/client', version);
 }
 
-/** The gate: the monitor finds the sentry in the directory beside its own, as it does in the source. */
+/** The gate: the monitor finds the sentry, and the runner of commands, in the directories beside its own, as it does in the source. */
 export async function gateProgram(version: string): Promise<Entry[]> {
   const below = 'lib/postern/gate';
-  const [monitor, sentry] = await Promise.all([
+  const [monitor, sentry, runner] = await Promise.all([
     bundle('packages/gate/src/main.ts', join(below, 'posternd'), true),
     bundle('packages/gate/src/sentry/main.ts', join(below, 'sentry'), false),
+    bundle('packages/gate/src/runner/main.ts', join(below, 'runner'), false),
   ]);
   return [
     ...monitor.entries,
     ...sentry.entries,
+    ...runner.entries,
     manifest(below, 'posternd', version),
     ...(await koffi(below)),
     ...licences(monitor.metafile, join(below, 'licenses')),
