@@ -168,7 +168,7 @@ export interface VerdictFrame {
 /** What the monitor may send. */
 export type MonitorFrame = SetupFrame | KeysFrame | VerdictFrame | DoorsFrame | SetsFrame | DropFrame;
 
-export type { DoorsFrame, DropFrame, KeyedNumbers, Piece, SetsFrame, Step } from './knock-codec.ts';
+export type { DoorsFrame, DropFrame, KeyedNumbers, Piece, SetsFrame } from './knock-codec.ts';
 
 const PLAINTEXT_SIZE = REQUEST_FRAME.zero - REQUEST_FRAME.plaintext;
 const SETUP_END = SETUP_FRAME.xwing + 32;

@@ -265,3 +265,44 @@ test(
     });
   },
 );
+
+test(
+  'the first door that a reload brings takes another sentry and ends no grant; the last one that goes leaves nothing heard',
+  { skip, timeout: 120_000 },
+  async () => {
+    await using house = await Household.build({ services: SSH });
+    house.join();
+    const before = readFileSync(house.gate.config, 'utf8');
+    const pids = house.gate.sentryPids();
+    assert.equal(house.postern('knock', 'demo', '-6').code, 0);
+    assert.equal(await opens(house, DEVICE[6]), true);
+    const { knocking } = house.gate.json('status') as { knocking?: unknown };
+    assert.equal(knocking, undefined);
+
+    writeFileSync(house.gate.config, before + FRONT);
+    house.gate.json('reload');
+    await sleep(2_500);
+    assert.notDeepEqual(house.gate.sentryPids(), pids);
+    assert.equal(status(house).sentry.restarts, 0);
+    await sendKnocks(house.world, DEVICE[4], GATE[4], SEQUENCE);
+    assert.equal(await opens(house, DEVICE[4]), true, house.gate.log);
+    assert.equal(await opens(house, DEVICE[6]), true);
+    assert.equal(house.postern('knock', 'demo', '-4').code, 0);
+
+    writeFileSync(house.gate.config, before);
+    house.gate.json('reload');
+    assert.equal(await opens(house, DEVICE[4], 0.2), true);
+    const seen = (): number => {
+      writeFileSync(house.gate.config, before + FRONT);
+      house.gate.json('reload');
+      return status(house).knocking.seen['knocks'] ?? 0;
+    };
+    await sleep(1_200);
+    const heard = seen();
+    writeFileSync(house.gate.config, before);
+    house.gate.json('reload');
+    await sendKnocks(house.world, STRANGER[4], GATE[4], SEQUENCE);
+    await sleep(1_500);
+    assert.equal(seen(), heard);
+  },
+);
