@@ -1,0 +1,121 @@
+/** The same world before Debian's knockd and before posternd. */
+import assert from 'node:assert/strict';
+import process from 'node:process';
+import { test } from 'node:test';
+import { DEVICE, GATE, Household, STRANGER } from '../household.ts';
+import { Knockd, knockdAvailable } from '../knockd.ts';
+import { namespacesAvailable, type Namespace } from '../namespace.ts';
+import { sendKnocks, type PortKnock } from '../port-knocker.ts';
+import { sendSpoofed } from '../spoofer.ts';
+
+const able = namespacesAvailable() && knockdAvailable();
+const skip = able || process.env['CI'] === 'true' ? false : 'NEEDS ROOT AND knockd: script/bootstrap test';
+const sleep = (milliseconds: number): Promise<unknown> => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+const OURS = `[services.ssh]
+ports = ["tcp/22"]
+protect = true
+
+[doors.front]
+sequence = ["tcp/7000", "tcp/8000", "tcp/9000"]
+service = "ssh"
+timeout = 60
+
+[doors.back]
+sequence = ["tcp/11100", "tcp/11200", "tcp/11300"]
+service = "ssh"
+timeout = 60
+`;
+const THEIRS = [
+  ['front', '7000,8000,9000'],
+  ['back', '11100,11200,11300'],
+]
+  .map(
+    ([name = '', sequence = '']) =>
+      `[${name}]\n\tsequence = ${sequence}\n\tseq_timeout = 60\n\ttcpflags = syn\n\tcommand = /bin/true\n`,
+  )
+  .join('');
+const BACK: readonly PortKnock[] = ['tcp/11100', 'tcp/11200', 'tcp/11300'];
+const SPOOFED = 20_000;
+
+interface Status {
+  readonly knocking: { readonly seen: Readonly<Record<string, number>>; readonly opened: { readonly doors: number } };
+}
+
+async function within(seconds: number, holds: () => boolean): Promise<boolean> {
+  for (const end = Date.now() + seconds * 1000; Date.now() < end; await sleep(30)) if (holds()) return true;
+  return holds();
+}
+
+function deviceOf(namespace: Namespace): string {
+  return /^\d+: (v\w+)/m.exec(namespace.run('ip', ['-o', 'link', 'show', 'type', 'veth']))?.[1] ?? '';
+}
+
+test(
+  'what breaks the doors of knockd does nothing to the same doors here',
+  { skip, timeout: 180_000 },
+  async (context) => {
+    await using house = await Household.build({ services: OURS });
+    await using knockd = await Knockd.start(house.gateSide, deviceOf(house.gateSide), THEIRS);
+    const knock = (knocks: readonly PortKnock[], from: string = DEVICE[4]): Promise<void> =>
+      sendKnocks(house.world, from, GATE[4], knocks);
+    const opened = (source: string): boolean => house.grants().some((line) => line.includes(`${source} . tcp`));
+
+    await context.test('an ascending scan by who knows nothing opens theirs, and not ours', async () => {
+      const scan = ['-r', '-sS', '-Pn', '-n', '-p', '6000-10000', '-S', STRANGER[4], '-e', deviceOf(house.world)];
+      house.world.run('nmap', [...scan, GATE[4]]);
+      assert.ok(await within(5, () => knockd.opened('front', STRANGER[4]) > 0), knockd.log);
+      await sleep(300);
+      assert.deepEqual(house.grants(), []);
+      assert.equal(await house.reaches(22, STRANGER[4], 300), false);
+    });
+
+    await context.test("a stranger's mistake takes theirs from who is knocking, and not ours", async () => {
+      // Any packet lets knockd forget the attempts that have ended: its list is empty then, and the stranger's is the first in it.
+      await knock(['tcp/11300']);
+      await knock(['tcp/7000'], STRANGER[4]);
+      await knock(BACK.slice(0, 2));
+      await knock(['tcp/9000'], STRANGER[4]);
+      await knock(BACK.slice(2));
+      assert.ok(await within(5, () => opened(DEVICE[4])), house.gate.log);
+      await sleep(300);
+      assert.equal(knockd.opened('back', DEVICE[4]), 0, knockd.log);
+      // Without the stranger the same knocks open it: nothing else was wrong.
+      await knock(['tcp/11300', 'tcp/11300']);
+      await knock(BACK);
+      assert.ok(await within(5, () => knockd.opened('back', DEVICE[4]) === 1), knockd.log);
+    });
+
+    await context.test('twenty thousand spoofed sources cost bounded memory, and stop nobody', async () => {
+      const knocking = (): Status['knocking'] => (house.gate.json('status') as Status).knocking;
+      const seen = (): number => knocking().seen['knocks'] ?? 0;
+      const [before, memory, knockdMemory] = [seen(), house.gate.memory(), knockd.memory()];
+      let next = 0;
+      // Each from a /24 of its own, with the first knock of a door.
+      const flood = async (count: number): Promise<void> => {
+        const packets = Array.from({ length: count }, (_, i) => ({
+          source: 0x0b00_0001 + (next + i) * 256,
+          port: 7000,
+        }));
+        next += count;
+        await sendSpoofed(house.world, GATE[4], packets, 10_000);
+        await sleep(1_100);
+      };
+      await flood(SPOOFED / 2);
+      const { doors } = knocking().opened;
+      await knock(BACK.slice(0, 1));
+      await flood(SPOOFED / 2);
+      await knock(BACK.slice(1));
+      assert.ok(await within(10, () => knocking().opened.doors === doors + 1), house.gate.log);
+      // A loaded machine may drop some before anybody sees them.
+      for (let more = 0; more < 4 && seen() - before < SPOOFED; more++) await flood(SPOOFED / 4);
+      const grown = house.gate.memory() - memory;
+      const theirs = knockd.memory() - knockdMemory;
+      context.diagnostic(
+        `${String(seen() - before)} knocks seen: ${grown.toFixed(1)} MB more here, ${theirs.toFixed(1)} MB more in knockd`,
+      );
+      assert.ok(seen() - before >= SPOOFED, `${String(seen() - before)} of ${String(SPOOFED)} were seen`);
+      assert.ok(grown < 40, `${String(grown)} MB`);
+    });
+  },
+);

@@ -1,0 +1,80 @@
+/** Debian's knockd, the real one, on a device of a namespace. `script/bootstrap test` unpacks it; no service of the machine is touched. */
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { Namespace } from './namespace.ts';
+import { removeTemporary, temporaryDirectory } from './temporary.ts';
+
+const UNPACKED = resolve(import.meta.dirname, '../../../.tools/knockd/usr');
+const KNOCKD = join(UNPACKED, 'sbin/knockd');
+
+/** knockd's own client. */
+export const KNOCK: string = join(UNPACKED, 'bin/knock');
+
+/** Whether knockd was unpacked. */
+export function knockdAvailable(): boolean {
+  return existsSync(KNOCKD);
+}
+
+/** One knockd; ends with its disposal. */
+export class Knockd implements AsyncDisposable {
+  readonly directory: string;
+  readonly #process: ChildProcess;
+  #output = '';
+
+  private constructor(directory: string, process: ChildProcess) {
+    this.directory = directory;
+    this.#process = process;
+    const take = (chunk: Buffer): void => void (this.#output += chunk.toString());
+    process.stdout?.on('data', take);
+    process.stderr?.on('data', take);
+  }
+
+  /** Starts it with the doors of a knockd.conf; resolves when it listens. `{directory}` in them becomes a directory of its own. */
+  static async start(namespace: Namespace, device: string, doors: string): Promise<Knockd> {
+    const directory = temporaryDirectory('postern-knockd-');
+    const [file, log] = [join(directory, 'knockd.conf'), join(directory, 'knockd.log')];
+    writeFileSync(file, `[options]\n\tlogfile = ${log}\n${doors.replaceAll('{directory}', directory)}`);
+    const child = namespace.spawn(KNOCKD, ['-i', device, '-D', '-c', file, '-g', log, '-p', join(directory, 'pid')], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const self = new Knockd(directory, child);
+    for (let waited = 0; !/listening/i.test(self.log); waited += 20) {
+      if (waited > 10_000 || child.exitCode !== null) {
+        const { log } = self;
+        await self[Symbol.asyncDispose]();
+        throw new Error(`knockd does not listen: ${log}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    return self;
+  }
+
+  /** What it told. */
+  get log(): string {
+    const file = join(this.directory, 'knockd.log');
+    return this.#output + (existsSync(file) ? readFileSync(file, 'utf8') : '');
+  }
+
+  /** How many times it opened a door for a source. */
+  opened(door: string, source: string): number {
+    const file = join(this.directory, 'knockd.log');
+    const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n') : [];
+    return lines.filter((line) => line.includes(`${source}: ${door}: OPEN SESAME`)).length;
+  }
+
+  /** Memory that it has in use, in MB. */
+  memory(): number {
+    const found = /^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${String(this.#process.pid)}/smaps_rollup`, 'utf8'));
+    return Number(found?.[1] ?? 0) / 1024;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#process.exitCode === null && this.#process.signalCode === null) {
+      this.#process.kill('SIGKILL');
+      await once(this.#process, 'exit');
+    }
+    removeTemporary(this.directory);
+  }
+}
