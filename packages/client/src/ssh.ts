@@ -45,6 +45,8 @@ export async function readSshConfig(program: string, line: SshLine): Promise<Ssh
   return asked.ok ? parseSshConfig(asked.output) : undefined;
 }
 
+const ANSWER_MS = 30_000;
+
 /** What `ssh -G` with these words prints; else its complaint. Nothing is knocked on. */
 export function askSsh(
   program: string,
@@ -52,8 +54,11 @@ export function askSsh(
 ): Promise<{ readonly ok: true; readonly output: string } | { readonly ok: false; readonly complaint: string }> {
   const env = { ...process.env, [KNOCKED]: EVERY_HOST };
   return new Promise((resolve) => {
-    execFile(program, ['-G', ...words], { timeout: 5_000, env }, (error, output, complaint) => {
+    // What the owner's own `Match exec` runs may take its time, and so may we ourselves on a machine that is busy.
+    execFile(program, ['-G', ...words], { timeout: ANSWER_MS, env }, (error, output, complaint) => {
       if (error === null) resolve({ ok: true, output });
+      else if (error.killed === true)
+        resolve({ ok: false, complaint: `\`ssh -G\` took more than ${ANSWER_MS / 1000} s` });
       else resolve({ ok: false, complaint: complaint.trim() || error.message });
     });
   });
