@@ -23,7 +23,7 @@ function services(configuration: Configuration, live: readonly User[], now: Unix
   return configuration.services.flatMap(({ name, ...service }): Finding[] => {
     const found: Finding[] = [];
     const protect = service.protect || configuration.dark;
-    if (protect && !someDeviceMayOpen(configuration, name, now)) {
+    if (protect && !somebodyMayOpen(configuration, name, now)) {
       found.push({
         severity: 'error',
         code: 'protected-without-devices',
@@ -53,8 +53,9 @@ function services(configuration: Configuration, live: readonly User[], now: Unix
   });
 }
 
-/** Whether some device may open a service now: what is hidden without one is out of reach for everybody. */
-export function someDeviceMayOpen({ users }: Configuration, service: string, now: UnixMicros): boolean {
+/** Whether some device, or a door, may open a service now: what is hidden without one is out of reach for everybody. */
+export function somebodyMayOpen({ users, doors }: Configuration, service: string, now: UnixMicros): boolean {
+  if (doors.some((door) => door.opens?.service === service)) return true;
   return users.some(
     (user) =>
       isLive(user, now) && user.services.some((name) => name === service) && user.devices.some((it) => isLive(it, now)),

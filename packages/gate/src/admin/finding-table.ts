@@ -15,6 +15,8 @@ const [error, warning, note]: readonly [Severity, Severity, Severity] = ['error'
 /** Name of a kind of finding: stable, for scripts. */
 export type FindingCode =
   | 'not-running'
+  | 'door-port-in-use'
+  | 'knocks-need-packets'
   | 'gate-key'
   | 'configuration-writable'
   | 'sentry-user-missing'
@@ -106,6 +108,11 @@ export const FINDINGS: Readonly<Record<FindingCode, FindingKind>> = {
   },
   'receipts-stopped': { severities: [warning], means: 'Rules stop the receipts that devices wait for' },
   'not-forwarding': { severities: [error], means: 'A service lives on another host, and the kernel does not forward' },
+  'door-port-in-use': { severities: [error], means: 'Something listens at a port that is a knock of a door' },
+  'knocks-need-packets': {
+    severities: [warning],
+    means: 'There are doors or keyed services, and knocks are read from an open port',
+  },
   'clock-unkept': { severities: [warning], means: 'Nothing keeps the clock' },
   'no-unit': {
     severities: [warning],

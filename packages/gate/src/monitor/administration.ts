@@ -10,7 +10,7 @@ import {
   type UnixMicros,
 } from '@postern/protocol';
 import { EXIT, PersonError, nearest } from '@postern/terminal';
-import { someDeviceMayOpen } from '../admin/check-configuration.ts';
+import { somebodyMayOpen } from '../admin/check-configuration.ts';
 import { checkDaemon } from '../admin/check-daemon.ts';
 import {
   PAGE,
@@ -333,7 +333,7 @@ export function administration(
 
     protect({ service, seconds, force }, progress) {
       const found = named('service', services(), service);
-      if (!someDeviceMayOpen(gate.configuration, service, gate.clock()))
+      if (!somebodyMayOpen(gate.configuration, service, gate.clock()))
         progress(`warning: no device may open ${service} yet, so the trial can only end by itself or on a console`);
       const { until, admitted } = gate.protections.try(found, seconds, force);
       gate.log('warning', 'protected on trial', { service, seconds, admitted });

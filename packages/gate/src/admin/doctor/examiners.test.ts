@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseAddress } from '@postern/protocol';
+import type { Door } from '../../config/model.ts';
 import { FINDINGS } from '../finding-table.ts';
 import { parseIptables } from '../ruleset/iptables-text.ts';
 import { boot } from './boot.ts';
+import { doorPorts, knockSockets } from './door-ports.ts';
 import type { Examiner, Network, Subject } from './examiner.ts';
 import { CHECK, DOCTOR } from './examiners.ts';
 import { forwarding, grantedTraffic, knockTraffic, unreadRules } from './granted-traffic.ts';
@@ -35,6 +37,12 @@ const unit = (load: string, state = '', before = ''): SubjectOptions => ({
   facts: { unit: parseUnit(`LoadState=${load}\nUnitFileState=${state}\nBefore=${before}\n`) },
 });
 const sshd = (text: string): SubjectOptions => ({ facts: { sshd: parseSshd(text) } });
+const front: Door = {
+  name: 'front',
+  steps: [{ protocol: 'tcp', port: 5432, flagsSet: 0, flagsClear: 0, minGap: 0, maxGap: 1 }],
+  ...{ oneTime: undefined, timeout: 1, minGap: 0, maxGap: 1, misses: 0, anyOrder: false, target: undefined },
+  ...{ opens: { service: ssh.name, seconds: ssh.seconds }, commands: undefined },
+};
 const behind = { 4: { address: parseAddress('10.0.0.2') ?? new Uint8Array(16), port: 2222, masquerade: false } };
 
 const TABLE: readonly (readonly [
@@ -75,6 +83,25 @@ const TABLE: readonly (readonly [
     [],
   ],
   ['rules: unreadable', unreadRules, { network: { troubles: ['nft failed'] } }, ['warning rules-unread']],
+  [
+    'doors: a port with a service',
+    doorPorts,
+    { configuration: { doors: [front] }, network: { sockets: LISTENING } },
+    ['error door-port-in-use'],
+  ],
+  [
+    'doors: a port that only this host reaches',
+    doorPorts,
+    { configuration: { doors: [front] }, network: { sockets: [socket('tcp', '127.0.0.1', 5432)] } },
+    [],
+  ],
+  [
+    'doors: an open port has no packet sockets',
+    knockSockets,
+    { configuration: { doors: [front], capture: 'dgram' } },
+    ['warning knocks-need-packets'],
+  ],
+  ['doors: none', knockSockets, { configuration: { services: [ssh], capture: 'dgram' } }, []],
   [
     'knocks: a packet socket is before the rules',
     knockTraffic,

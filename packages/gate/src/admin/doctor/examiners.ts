@@ -1,6 +1,7 @@
 /** Who looks at what. A new kind of finding is a function of a {@link Subject} in one of these lists, and a line in `finding-table.ts`. */
 import { boot } from './boot.ts';
 import { configurationFindings, hostFindings, notRunning } from './basics.ts';
+import { doorPorts, knockSockets } from './door-ports.ts';
 import type { Examiner } from './examiner.ts';
 import { forwarding, grantedTraffic, knockTraffic, unreadRules } from './granted-traffic.ts';
 import { capabilities, clock, versions } from './host.ts';
@@ -11,6 +12,7 @@ import { closedPorts, echoes, listeningSockets, publishedPorts } from './strange
 export const CHECK: readonly Examiner[] = [
   ...[notRunning, hostFindings, capabilities, configurationFindings],
   ...[grantedTraffic, knockTraffic, forwarding, unreadRules],
+  ...[doorPorts, knockSockets],
   ...[clock, boot, versions],
 ];
 
