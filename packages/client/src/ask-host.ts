@@ -4,7 +4,7 @@ import type { HostBook } from './book.ts';
 import type { Progress } from './outcome.ts';
 import type { Host } from './host.ts';
 import { knock, type KnockResult, type Reach } from './knock.ts';
-import { type Ask, deviceParty, type Keeper, type Party, partyOf } from './request.ts';
+import { type Ask, deviceParty, type Keeper, type Party, partyOf, type SourceChoice } from './request.ts';
 import { type Lookup, resolveAddresses, systemLookup } from './resolve.ts';
 import type { Surroundings } from './transport.ts';
 
@@ -27,21 +27,40 @@ export interface AskOptions {
  */
 export async function askHost(book: HostBook, host: Host, ask: Ask, options: AskOptions): Promise<KnockResult> {
   const family = familyFor(ask, options.family);
-  const { addresses, failed } = await resolveAddresses(host.addresses, family, options.lookup ?? systemLookup);
-  if (addresses.length === 0) throw noAddress(host, family, failed);
+  const addresses = await addressesOf(host, family, options.lookup);
   const { surroundings, reach, patience, onProgress } = options;
   const { party, keeper, memory } = standing(book, host, ask);
   return knock({ surroundings, party, keeper, memory, ask, addresses, port: host.port, reach, patience, onProgress });
 }
 
+/**
+ * The addresses of a host, 16 bytes each, at least one; `family` leaves only those.
+ *
+ * @throws PersonError if there is none
+ */
+export async function addressesOf(
+  host: Pick<Host, 'name' | 'addresses'>,
+  family: 4 | 6 | undefined,
+  lookup: Lookup = systemLookup,
+): Promise<readonly Uint8Array[]> {
+  const { addresses, failed } = await resolveAddresses(host.addresses, family, lookup);
+  if (addresses.length === 0) throw noAddress(host, family, failed);
+  return addresses;
+}
+
 /** A stated source says which family the request has to come by. */
 function familyFor(ask: Ask, family: 4 | 6 | undefined): 4 | 6 | undefined {
-  if (!('source' in ask) || typeof ask.source === 'string') return family;
-  if (family !== undefined && family !== ask.source.family) {
-    const address = formatAddress(ask.source.address);
+  return 'source' in ask ? familyOfSource(ask.source, family) : family;
+}
+
+/** The family that is left where a source is stated. @throws PersonError if another one was asked for */
+export function familyOfSource(source: SourceChoice, family: 4 | 6 | undefined): 4 | 6 | undefined {
+  if (typeof source === 'string') return family;
+  if (family !== undefined && family !== source.family) {
+    const address = formatAddress(source.address);
     throw new PersonError(`the source ${address} is no IPv${family} address`, { exitCode: EXIT.usage });
   }
-  return ask.source.family;
+  return source.family;
 }
 
 function standing(book: HostBook, host: Host, ask: Ask): { party: Party; keeper: Keeper; memory: Host['memory'] } {
@@ -77,7 +96,11 @@ function standing(book: HostBook, host: Host, ask: Ask): { party: Party; keeper:
   return { party: partyOf(host, enrolment.seed), keeper, memory: enrolment.memory };
 }
 
-function noAddress(host: Host, family: 4 | 6 | undefined, failed: readonly string[]): PersonError {
+function noAddress(
+  host: Pick<Host, 'name' | 'addresses'>,
+  family: 4 | 6 | undefined,
+  failed: readonly string[],
+): PersonError {
   if (failed.length > 0) {
     return new PersonError(`cannot find the address of ${failed.join(' or ')}`, {
       hint: 'does name resolution work here (DNS)?',

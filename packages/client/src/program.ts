@@ -69,9 +69,11 @@ export const program: Program = {
       description: [
         "Opens the service for this device's address and waits for the receipt, trying again on silence with a fresh packet each time. Connections that exist when the time ends live on.",
         'Where the host has IPv4 and IPv6 addresses and this device both, the service is opened for both, as whatever connects next may use either; one of them is enough for success.',
-        'Exit codes: 0 opened, 1 failed, 2 not understood, 3 no answer, 4 not permitted, 5 a file of this program is missing, damaged or readable by others.',
+        'With --keyed it knocks at ports instead, for networks that let nothing else through: up to 64 packets, udp and then tcp, to ports that only this device and the gate know for 30 seconds. There is no receipt; --check tries whether a TCP port answers (which uses up a service for one connection). A slot of 30 seconds opens once, so this is for one address family. --print lists the numbers instead of sending them, for whatever sends a packet to a port (`nc`, `curl`, a router) or the number in an echo request (`ping -s 2 -p`).',
+        'With --sequence or --door it knocks the sequence of a classic door, at any host: none need be joined. What the command line says is seen by `ps` and kept by the shell; --door reads the sequence from `doors.json` in the directory of this program, a file like {"front": "tcp/7000,udp/8000"}.',
+        'Exit codes: 0 opened (or sent, where there is no receipt), 1 failed, 2 not understood, 3 no answer, 4 not permitted, 5 a file of this program is missing, damaged or readable by others.',
       ],
-      arguments: [HOST, SERVICE],
+      arguments: [{ ...HOST, help: `${HOST.help}; with --sequence and --door any host` }, SERVICE],
       options: [
         ...[SOURCE, SECONDS, SINGLE_USE],
         { name: 'extend', help: 'only prolong what is open for this device' },
@@ -79,14 +81,61 @@ export const program: Program = {
           name: 'for-ssh',
           help: 'as ssh calls it (see `postern ssh-config`): one line when it fails, nothing where ssh does not connect',
         },
+        { name: 'keyed', help: 'knock at ports, with the key of this device' },
+        {
+          name: 'print',
+          help: 'list the ports of a keyed knock instead of knocking: they are secret for up to a minute',
+        },
+        {
+          name: 'protocol',
+          value: 'WHICH',
+          help: 'packets of a keyed knock: `udp`, `tcp` or `both` (default)',
+          offer: ['udp', 'tcp', 'both'],
+        },
+        {
+          name: 'sequence',
+          value: 'STEPS',
+          help: 'knock at a classic door: `tcp/N`, `udp/N`, `icmp`, `icmpv6`, parted by commas; `-` reads standard input',
+        },
+        { name: 'door', value: 'NAME', help: 'the same, with the sequence of that name in `doors.json`' },
+        { name: 'delay', value: 'MS', help: 'milliseconds between the knocks of a sequence; 200 by default' },
+        {
+          name: 'check',
+          value: 'PORT',
+          help: 'after knocking at ports: connect until this one (`tcp/22`) answers, for 5 seconds or --timeout',
+        },
         ...[...WAY, JSON_OUTPUT],
       ],
       examples: [
         { line: 'postern knock web1', does: 'opens the default service of web1' },
         { line: 'postern knock web1 imap --seconds 300', does: 'opens imap for five minutes' },
         { line: 'postern knock web1 --quiet && rsync -a site/ web1:/srv/site/', does: 'knocks in a script' },
+        { line: 'postern knock --keyed web1 --check tcp/22', does: 'knocks at ports, and looks whether ssh answers' },
+        {
+          line: 'for port in $(postern knock --print web1); do echo > /dev/udp/192.0.2.1/$port; done',
+          does: 'lets the shell knock',
+        },
+        {
+          line: 'postern knock --door front gate.example.com',
+          does: 'knocks the sequence that doors.json has as front',
+        },
       ],
       run: async (parsed, io) => (await import('./commands/knock.ts')).runKnock(parsed, io),
+    },
+    {
+      name: 'knockd-knock',
+      summary: "knock as knockd's `knock` does",
+      description: [
+        'For `alias knock="postern knockd-knock"`: the options of `knock`, which stand anywhere: -u (all knocks by udp), -d MS (milliseconds between two), -4, -6, -v (a line for each), -V. TCP is a connection that is given up at once, UDP a datagram of one byte. The name is resolved once. Exit code 0 sent, 1 anything else.',
+        'For a new door rather use `postern knock --door`, which keeps the sequence out of the history of the shell.',
+      ],
+      arguments: [{ name: 'words', help: '[-u] [-d MS] [-4] [-6] [-v] [-V] HOST PORT[:tcp|:udp] …', rest: true }],
+      options: [],
+      examples: [
+        { line: 'postern knockd-knock gate.example.com 7000 8000:udp 9000', does: 'a TCP, a UDP and a TCP packet' },
+        { line: 'postern knockd-knock -v -d 500 -u 192.0.2.1 7000 8000', does: 'two UDP packets, half a second apart' },
+      ],
+      run: async (parsed, io) => (await import('./commands/knockd-knock.ts')).runKnockdKnock(parsed, io),
     },
     {
       name: 'close',
@@ -242,6 +291,10 @@ export const program: Program = {
         path: '~/.config/postern/hosts/HOST.json',
         holds:
           "this device's private key for that gate, the gate's keys, and what its receipts taught; for its owner only",
+      },
+      {
+        path: '~/.config/postern/doors.json',
+        holds: 'sequences of classic doors by name, written by hand; for its owner only',
       },
     ],
     environment: [

@@ -5,9 +5,23 @@ import { secondsOption, sourceOption } from '../option-values.ts';
 import type { Ask } from '../request.ts';
 import { askOptions, bookOf, serviceOf, tell, waitFor } from './context.ts';
 
+/** Options that mean nothing to a knock of one packet. */
+const PORT_KNOCK_OPTIONS = ['protocol', 'delay', 'check'];
+
 /** `postern knock HOST [SERVICE]`. */
 export async function runKnock(parsed: Parsed, io: Io): Promise<number> {
-  if (!parsed.flags.has('for-ssh')) return knockNow(parsed, io);
+  const { flags, values } = parsed;
+  if (flags.has('keyed') || flags.has('print')) {
+    return (await import('./knock-keyed.ts')).runKeyedKnock(parsed, io);
+  }
+  if (values['sequence'] !== undefined || values['door'] !== undefined) {
+    return (await import('./knock-sequence.ts')).runSequenceKnock(parsed, io);
+  }
+  const stray = PORT_KNOCK_OPTIONS.find((name) => values[name] !== undefined);
+  if (stray !== undefined) {
+    throw new PersonError(`--${stray} goes with --keyed, --sequence or --door`, { exitCode: EXIT.usage });
+  }
+  if (!flags.has('for-ssh')) return knockNow(parsed, io);
   return (await import('./ssh-knock.ts')).runKnockForSsh(parsed, io, knockNow);
 }
 
