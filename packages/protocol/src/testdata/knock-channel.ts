@@ -60,11 +60,19 @@ export interface Outcome {
   readonly events: number;
 }
 
-/** Knocks `runs` times, each time with new numbers, from a new source, between the noise of others. */
-export function simulate(channel: Channel, burst: Burst, parameters: Parameters, runs: number, seed: number): Outcome {
+/** Knocks `runs` times, each time with new numbers, from a new source, between the noise of others; `spoof` draws the noise's numbers. */
+export function simulate(
+  channel: Channel,
+  burst: Burst,
+  parameters: Parameters,
+  runs: number,
+  seed: number,
+  spoof?: (dice: Dice) => number,
+): Outcome {
   const dice = new Dice(seed);
   const { numbers, needed, ring, boundNumbers, boundNeeded } = parameters;
   const matcher = new KeyedMatcher({ ...KEYED_LIMITS, needed, ring, sources: 64 });
+  const noise = spoof === undefined ? undefined : (): number => spoof(dice);
   const source = new Uint8Array(16);
   source.set([0xff, 0xff], 10);
   const draw = (count: number): number[] => {
@@ -80,7 +88,7 @@ export function simulate(channel: Channel, burst: Burst, parameters: Parameters,
     matcher.addSet(0, 0, set);
     new DataView(source.buffer).setUint32(12, run);
     const state = { seenObserved: false, seenBound: false };
-    for (const { number, at } of arrivals(dice, channel, burst, set, [...boundSet])) {
+    for (const { number, at } of arrivals(dice, channel, burstOf(dice, burst, set, [...boundSet]), noise)) {
       for (const event of matcher.knock(source, number, (run * 60e6 + at * 1000) as UnixMicros)) {
         if (state.seenBound) continue;
         events++;
@@ -95,19 +103,42 @@ export function simulate(channel: Channel, burst: Burst, parameters: Parameters,
   return { observed: observed / runs, bound: bound / runs, events: events / runs };
 }
 
-interface Arrival {
+/** A packet that is sent, or comes. */
+export interface Arrival {
   readonly number: number;
   /** In ms. */
   readonly at: number;
 }
 
-/** What comes to the gate, in the order in which it comes. */
-function arrivals(
+/** What a device sends; returns when it is done. */
+function* burstOf(
   dice: Dice,
-  channel: Channel,
   burst: Burst,
   set: readonly number[],
   bound: readonly number[],
+): Generator<Arrival, number> {
+  const bytes = (size: number): Uint8Array => Uint8Array.from({ length: size }, () => dice.below(256));
+  let now = 0;
+  for (let pass = 0; pass < burst.passes; pass++) {
+    for (const number of knockOrder(set, bound, bytes)) {
+      yield { number, at: now };
+      now += burst.gap;
+    }
+    now += burst.pause;
+  }
+  return now;
+}
+
+/**
+ * What comes to the gate of what is sent, in the order in which it comes, and the noise.
+ *
+ * @param spoof draws the number of a spoofed packet
+ */
+export function arrivals(
+  dice: Dice,
+  channel: Channel,
+  sent: Generator<Arrival, number>,
+  spoof: () => number = () => dice.below(0x1_0000),
 ): Arrival[] {
   const { loss, reordering, delay, jitter, noise, services } = channel;
   // Where the real services are does not matter: each number is one with the same chance.
@@ -118,21 +149,17 @@ function arrivals(
     if (hidden === undefined) served.set(number, (hidden = dice.chance(services / KEYED.range)));
     if (!hidden) arriving.push({ number, at });
   };
-  const bytes = (size: number): Uint8Array => Uint8Array.from({ length: size }, () => dice.below(256));
-  let now = 0;
-  for (let pass = 0; pass < burst.passes; pass++) {
-    for (const number of knockOrder(set, bound, bytes)) {
-      const late = (dice.chance(reordering) ? dice.unit() * Math.max(delay, 100) : 0) + Math.abs(gauss(dice)) * jitter;
-      if (!dice.chance(loss)) send(number, now + delay + late);
-      now += burst.gap;
-    }
-    now += burst.pause;
+  let next = sent.next();
+  for (; next.done !== true; next = sent.next()) {
+    const { number, at } = next.value;
+    const late = (dice.chance(reordering) ? dice.unit() * Math.max(delay, 100) : 0) + Math.abs(gauss(dice)) * jitter;
+    if (!dice.chance(loss)) send(number, at + delay + late);
   }
   // Noise begins before the knock, and goes on until the last packet is there.
-  const end = Math.max(now, ...arriving.map(({ at }) => at));
+  const end = Math.max(next.value, ...arriving.map(({ at }) => at));
   const start = -1000;
   for (let at = start; noise > 0 && at < end; at += (-1000 / noise) * Math.log(1 - dice.unit()))
-    if (at > start) send(dice.below(0x1_0000), at);
+    if (at > start) send(spoof(), at);
   return arriving.sort((a, b) => a.at - b.at).map(({ number, at }) => ({ number, at: at - start }));
 }
 

@@ -2,11 +2,13 @@
 import assert from 'node:assert/strict';
 import process from 'node:process';
 import { test } from 'node:test';
+import { Dice } from '../../../protocol/src/testdata/random.ts';
 import { DEVICE, GATE, Household, STRANGER } from '../household.ts';
+import { KnockdRules } from '../knockd-rules.ts';
 import { Knockd, knockdAvailable } from '../knockd.ts';
-import { namespacesAvailable, type Namespace } from '../namespace.ts';
+import { Namespace, namespacesAvailable } from '../namespace.ts';
 import { sendKnocks, type PortKnock } from '../port-knocker.ts';
-import { sendSpoofed } from '../spoofer.ts';
+import { ipv4, sendSpoofed } from '../spoofer.ts';
 
 const able = namespacesAvailable() && knockdAvailable();
 const skip = able || process.env['CI'] === 'true' ? false : 'NEEDS ROOT AND knockd: script/bootstrap test';
@@ -117,5 +119,57 @@ test(
       assert.ok(seen() - before >= SPOOFED, `${String(seen() - before)} of ${String(SPOOFED)} were seen`);
       assert.ok(grown < 40, `${String(grown)} MB`);
     });
+  },
+);
+
+test(
+  'the model of its rules that the benchmark measures does what knockd does',
+  { skip, timeout: 60_000 },
+  async () => {
+    using gateSide = new Namespace('gate');
+    using world = new Namespace('world');
+    const { here } = gateSide.connect(world, ['10.77.0.1/24'], ['10.77.0.2/24']);
+    const doors = [
+      { name: 'front', sequence: [7000, 8000, 9000], timeout: 60_000 },
+      { name: 'back', sequence: [11_100, 11_200], timeout: 60_000 },
+      { name: 'side', sequence: [7000, 11_200, 7000], timeout: 60_000 },
+    ];
+    const stanzas = doors.map(
+      ({ name, sequence }) =>
+        `[${name}]\n\tsequence = ${sequence.join()}\n\tseq_timeout = 60\n\ttcpflags = syn\n\tcommand = /bin/true\n`,
+    );
+    await using knockd = await Knockd.start(gateSide, here, stanzas.join(''));
+    // Mostly the next knock of some door, so that some attempts come to their end; the same on every run.
+    const dice = new Dice(5);
+    const sources = ['10.77.0.21', '10.77.0.22', '10.77.0.23'];
+    const at = new Map<string, readonly number[]>();
+    const knocks = Array.from({ length: 400 }, () => {
+      const source = sources[dice.below(sources.length)] ?? '';
+      const left = at.get(source) ?? [];
+      const { sequence } = doors[dice.below(doors.length)] ?? { sequence: [] };
+      const [port = 7000, ...rest] = left.length > 0 && dice.chance(0.85) ? left : sequence;
+      at.set(source, rest);
+      return { source, port };
+    });
+    const rules = new KnockdRules(doors);
+    const expected = knocks.flatMap(({ source, port }) =>
+      rules
+        .knock(source, port, 0)
+        .flatMap(({ door, stage, opened }) => [
+          `${source}: ${door}: Stage ${String(stage)}`,
+          ...(opened ? [`${source}: ${door}: OPEN SESAME`] : []),
+        ]),
+    );
+    await sendSpoofed(
+      world,
+      '10.77.0.1',
+      knocks.map(({ source, port }) => ({ source: ipv4(source), port })),
+      250,
+    );
+    const told = (): string[] =>
+      [...knockd.log.matchAll(/\] (\S+: \w+: (?:Stage \d+|OPEN SESAME))$/gm)].map((it) => it[1] ?? '');
+    await within(5, () => told().length >= expected.length);
+    assert.ok(expected.filter((line) => line.endsWith('SESAME')).length > 10);
+    assert.deepEqual(told(), expected);
   },
 );
