@@ -185,6 +185,7 @@ for (const { program, page } of PROGRAMS) {
 const WITHOUT_JSON: Readonly<Record<string, string>> = {
   'postern ssh': 'standard output belongs to ssh',
   'postern ssh-proxy': 'standard output belongs to ssh',
+  'postern knockd-knock': "has the options of knockd's `knock`, and prints what it prints",
   'postern completion': 'prints a script for a shell',
   'posternd completion': 'prints a script for a shell',
   'posternd run': 'is the daemon; it answers nothing',
