@@ -61,6 +61,7 @@ class Bench {
   events: KnockEvent[] = [];
   sent: KnockFrame[] = [];
   failing = false;
+  slow = false;
   readonly slots = new Map<string, number>();
   readonly knocks: Knocks;
 
@@ -96,7 +97,10 @@ class Bench {
       clock,
       onEvent: (event) => this.events.push(event),
     });
-    this.knocks.connect({ setKnockPlan: () => undefined, sendKnocks: (frames) => (this.sent.push(...frames), true) });
+    this.knocks.connect({
+      setKnockPlan: () => undefined,
+      sendKnocks: (frames) => !this.slow && this.sent.push(...frames) >= 0,
+    });
     this.knocks.configure({ doors, services }, makeDirectory({ services, users: [ada] }), new Map([[DEVICE, [KEY]]]));
   }
 
@@ -235,4 +239,17 @@ test('a sentry gets the sets of the next slot before that begins, and of a devic
     bench.knocks.tables().map(({ type }) => type),
     ['doors'],
   );
+});
+
+test('a sentry that reads too slowly is told of the doors again', () => {
+  const bench = new Bench();
+  bench.slow = true;
+  bench.knocks.refreshDoors();
+  const { serial } = bench;
+  bench.knocks.tick();
+  assert.equal(bench.serial, serial);
+  bench.slow = false;
+  bench.knocks.tick();
+  assert.equal(bench.serial, serial + 1);
+  assert.equal(bench.door(), undefined);
 });

@@ -100,6 +100,8 @@ export class Knocks {
   #directory: Directory | undefined;
   #line: KnockLine | undefined;
   #opened = { doors: 0, keyed: 0 };
+  /** Whether the sentry has the table of doors. */
+  #told = true;
 
   constructor(context: KnockContext) {
     this.#context = context;
@@ -159,7 +161,12 @@ export class Knocks {
     const { doors, services } = this.#configuration;
     this.#table = new DoorTable((this.#table.serial + 1) & 0xffff, doors, this.#context.oneTime);
     this.#line?.setKnockPlan(knockPlan(doors, this.#table.pieces, services));
-    this.#line?.sendKnocks(this.#table.frames());
+    this.#told = this.#tell();
+  }
+
+  /** False: the sentry reads too slowly, and is told again. A sentry that starts begins with it. */
+  #tell(): boolean {
+    return this.#line?.sendKnocks(this.#table.frames()) ?? true;
   }
 
   /** What is to be heard now; undefined: nothing. */
@@ -177,6 +184,7 @@ export class Knocks {
   tick(): void {
     const now = this.#context.clock();
     this.#context.guard.tick(now);
+    if (!this.#told) this.#told = this.#tell();
     this.#sets.tick(now, (frames) => this.#line?.sendKnocks(frames) ?? false);
   }
 

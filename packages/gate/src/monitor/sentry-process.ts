@@ -94,8 +94,8 @@ export interface SentryProcess extends Disposable {
   /** Takes new gate keys into use: filters first, then the sentry. */
   setKeys(keys: GateKeys): void;
   /**
-   * Takes another plan of what is heard of port knocks into use. The first one takes another sentry, which begins with all tables.
-   * @throws PersonError when packet sockets are not permitted; then nothing changes
+   * Takes another plan of what is heard of port knocks into use. The first one takes another sentry, which begins with all tables. Where packet
+   * sockets are not permitted nothing is heard, and the log says so.
    */
   setKnockPlan(plan: KnockPlan | undefined): void;
   /** Sends tables to the sentry that runs. False: it reads too slowly, and none of them was sent. */
@@ -403,9 +403,15 @@ class KeptSentry implements SentryProcess {
 
   #hearKnocks(plan: KnockPlan | undefined): void {
     if (plan !== undefined) {
-      this.#knockSockets ??= new KnockSockets((what) => {
-        this.#options.log('error', what);
-      });
+      try {
+        this.#knockSockets ??= new KnockSockets((what) => {
+          this.#options.log('error', what);
+        });
+      } catch (error) {
+        // Requests are heard all the same: in a container there may be no packet sockets.
+        if (!(error instanceof PersonError)) throw error;
+        this.#options.log('error', `no port knock is heard: ${error.message}`);
+      }
     }
     this.#knockPlan = plan;
     this.#tuneKnocks();

@@ -19,7 +19,7 @@ export const TABLE: Readonly<Record<FrameKind, { readonly perSecond: number; rea
   request: { perSecond: 1000, burst: 2000 },
   report: { perSecond: 4, burst: 8 },
   door: { perSecond: 20, burst: 100 },
-  knocked: { perSecond: 100, burst: 400 },
+  knocked: { perSecond: 500, burst: 2000 },
 };
 
 /** A row of the table. */
