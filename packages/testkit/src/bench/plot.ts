@@ -1,0 +1,95 @@
+/** Small line charts as SVG: the same input gives the same bytes. Readable on white and on dark pages, and without colours. */
+
+/** One chart. */
+export interface Panel {
+  readonly title: string;
+  /** What is told along the bottom, with its unit. */
+  readonly axis: string;
+  /** Places of the points along the bottom. */
+  readonly at: readonly number[];
+  /** Shares in [0, 1], one list for each name of the legend. */
+  readonly lines: readonly (readonly number[])[];
+}
+
+/** Okabe and Ito's colours, which people who see colours differently can tell apart; dashes for who sees none. */
+const STYLES: readonly (readonly [colour: string, dash: string])[] = [
+  ['#d55e00', '2 3'],
+  ['#e69f00', '7 4'],
+  ['#0072b2', '10 3 2 3'],
+  ['#009e73', ''],
+];
+const [WIDTH, HEIGHT, LEFT, TOP, GAP_X, GAP_Y] = [250, 170, 58, 78, 62, 92] as const;
+const COLUMNS = 3;
+
+function escape(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
+}
+
+function text(x: number, y: number, words: string, more = ''): string {
+  return `<text x="${String(x)}" y="${String(y)}"${more}>${escape(words)}</text>`;
+}
+
+/** Round values along the bottom. */
+function ticks(most: number): number[] {
+  const step = [1, 2, 5, 10, 20, 50, 100, 200, 250, 500, 1000].find((one) => most / one <= 5) ?? most;
+  return Array.from({ length: Math.floor(most / step) + 1 }, (_, i) => i * step);
+}
+
+function drawPanel({ title, axis, at, lines }: Panel, left: number, top: number): string[] {
+  const most = Math.max(...at);
+  const x = (value: number): number => Math.round((left + (value / most) * WIDTH) * 10) / 10;
+  const y = (share: number): number => Math.round((top + (1 - share) * HEIGHT) * 10) / 10;
+  const grid = [0, 0.25, 0.5, 0.75, 1].flatMap((share) => [
+    `<line class="grid" x1="${String(left)}" x2="${String(left + WIDTH)}" y1="${String(y(share))}" y2="${String(y(share))}"/>`,
+    text(left - 6, y(share) + 4, `${String(share * 100)} %`, ' text-anchor="end"'),
+  ]);
+  const marks = ticks(most).flatMap((value) => [
+    `<line class="tick" x1="${String(x(value))}" x2="${String(x(value))}" y1="${String(top + HEIGHT)}" y2="${String(top + HEIGHT + 4)}"/>`,
+    text(x(value), top + HEIGHT + 17, String(value), ' text-anchor="middle"'),
+  ]);
+  const curves = lines.flatMap((shares, i) => {
+    const [colour, dash] = STYLES[i % STYLES.length] ?? ['#000', ''];
+    const points = shares.map((share, j) => `${String(x(at[j] ?? 0))},${String(y(share))}`);
+    const dots = points.map((point) => {
+      const [cx = '', cy = ''] = point.split(',');
+      return `<circle cx="${cx}" cy="${cy}" r="2.6" fill="${colour}"/>`;
+    });
+    return [`<polyline points="${points.join(' ')}" stroke="${colour}" stroke-dasharray="${dash}"/>`, ...dots];
+  });
+  return [
+    text(left, top - 10, title, ' class="title"'),
+    ...grid,
+    ...marks,
+    text(left + WIDTH / 2, top + HEIGHT + 35, axis, ' text-anchor="middle"'),
+    ...curves,
+  ];
+}
+
+/** Draws charts side by side under one legend. */
+export function drawPanels(panels: readonly Panel[], names: readonly string[]): string {
+  const rows = Math.ceil(panels.length / COLUMNS);
+  const [width, height] = [
+    LEFT + COLUMNS * WIDTH + (COLUMNS - 1) * GAP_X + 24,
+    TOP + rows * HEIGHT + (rows - 1) * GAP_Y + 50,
+  ];
+  const legend = names.flatMap((name, i) => {
+    const [colour, dash] = STYLES[i % STYLES.length] ?? ['#000', ''];
+    const left = LEFT + i * 205;
+    return [
+      `<polyline points="${String(left)},38 ${String(left + 36)},38" stroke="${colour}" stroke-dasharray="${dash}"/>`,
+      text(left + 43, 42, name),
+    ];
+  });
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${String(width)} ${String(height)}" width="${String(width)}" height="${String(height)}" role="img" aria-label="Share of knocks that open over a bad channel" font-family="sans-serif" font-size="12" fill="#222">`,
+    '<style>polyline{fill:none;stroke-width:2.2;stroke-linejoin:round}.grid{stroke:#ddd}.tick{stroke:#888}.title{font-size:14px;font-weight:bold}</style>',
+    `<rect width="${String(width)}" height="${String(height)}" fill="#fff"/>`,
+    text(LEFT, 20, 'Share of knocks that open', ' class="title"'),
+    ...legend,
+    ...panels.flatMap((panel, i) =>
+      drawPanel(panel, LEFT + (i % COLUMNS) * (WIDTH + GAP_X), TOP + 10 + Math.floor(i / COLUMNS) * (HEIGHT + GAP_Y)),
+    ),
+    '</svg>',
+    '',
+  ].join('\n');
+}
