@@ -204,3 +204,22 @@ test('a full disk: the record fails with an error, nothing of it is kept, and wi
   assert.equal(kept, 'true 1000');
   assert.equal(after, '9000');
 });
+
+test('the slot of a keyed knock is kept, also by a database that was made before there were any', (context) => {
+  const directory = place(context);
+  openStore(directory, mirrorOf(directory), random)[Symbol.dispose]();
+  const old = new DatabaseSync(join(directory, 'state.db'));
+  old.exec('DROP TABLE knocked');
+  old.close();
+  const other = DEVICE.replace('0', 'f') as DeviceId;
+  {
+    using store = openStore(directory, mirrorOf(directory), random);
+    assert.deepEqual([store.knockedSlot(DEVICE), store.lastKnockedSlot()], [undefined, 0]);
+    store.recordKnock(DEVICE, 60_000_001);
+    store.recordKnock(other, 60_000_002);
+    store.recordKnock(DEVICE, 60_000_000);
+  }
+  using store = openStore(directory, mirrorOf(directory), random);
+  assert.deepEqual([store.knockedSlot(DEVICE), store.knockedSlot(other)], [60_000_001, 60_000_002]);
+  assert.equal(store.lastKnockedSlot(), 60_000_002);
+});

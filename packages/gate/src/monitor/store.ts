@@ -245,7 +245,7 @@ export function openStore(directory: string, lastRecord: string, random: Random)
     'INSERT INTO freshness VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET row = excluded.row, gate_key = excluded.gate_key',
   );
   const knocked = sql('SELECT slot FROM knocked WHERE device = ?');
-  const setKnocked = sql('INSERT INTO knocked VALUES (?, ?) ON CONFLICT DO UPDATE SET slot = excluded.slot');
+  const setKnocked = sql('INSERT INTO knocked VALUES (?, ?) ON CONFLICT DO UPDATE SET slot = max(slot, excluded.slot)');
   const lastKnocked = sql('SELECT max(slot) AS slot FROM knocked');
   const gateKeys = sql('SELECT device, gate_key FROM freshness');
   const forget = sql('DELETE FROM freshness WHERE device = ?');
