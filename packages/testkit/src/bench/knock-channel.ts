@@ -85,13 +85,21 @@ const METHODS: readonly (readonly [key: string, label: string, method: Method])[
   ['keyed', 'keyed knocking', keyed],
 ];
 
+const WORDS = [
+  'In each chart one thing is bad.',
+  `Doors: three knocks, ${String(GAP)} ms apart.`,
+  'Keyed: the defaults, with the set that is',
+  'bound to the address.',
+  `${RUNS.toLocaleString('en')} knocks for each point, simulated.`,
+];
+
 interface Sweep {
   readonly key: string;
   readonly title: string;
   readonly axis: string;
   readonly at: readonly number[];
   readonly channel: (value: number) => Channel;
-  readonly aimed?: true;
+  readonly aimed?: boolean;
 }
 
 const NOISE = [0, 10, 25, 50, 100, 200, 300, 500, 700, 1000];
@@ -153,6 +161,7 @@ export const knockChannel: Bench = {
       drawPanels(
         panels,
         METHODS.map(([, label]) => label),
+        WORDS,
       ),
     );
     const percent = (share: number | undefined): string => `${((share ?? NaN) * 100).toFixed(2)} %`;

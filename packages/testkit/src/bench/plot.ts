@@ -11,12 +11,15 @@ export interface Panel {
   readonly lines: readonly (readonly number[])[];
 }
 
-/** Okabe and Ito's colours, which people who see colours differently can tell apart; dashes for who sees none. */
-const STYLES: readonly (readonly [colour: string, dash: string])[] = [
-  ['#d55e00', '2 3'],
-  ['#e69f00', '7 4'],
-  ['#0072b2', '10 3 2 3'],
-  ['#009e73', ''],
+/**
+ * Okabe and Ito's colours, which people who see colours differently can tell apart; dashes for who sees none. The first ones are wider, so that lines
+ * that lie upon each other are all seen.
+ */
+const STYLES: readonly (readonly [colour: string, dash: string, width: number])[] = [
+  ['#e69f00', '', 7],
+  ['#d55e00', '6 5', 4],
+  ['#0072b2', '10 3 2 3', 2.2],
+  ['#009e73', '', 2.2],
 ];
 const [WIDTH, HEIGHT, LEFT, TOP, GAP_X, GAP_Y] = [250, 170, 58, 78, 62, 92] as const;
 const COLUMNS = 3;
@@ -27,6 +30,12 @@ function escape(text: string): string {
 
 function text(x: number, y: number, words: string, more = ''): string {
   return `<text x="${String(x)}" y="${String(y)}"${more}>${escape(words)}</text>`;
+}
+
+function line(points: readonly string[], style: number): string {
+  const [colour, dash, width] = STYLES[style % STYLES.length] ?? ['#000', '', 2];
+  const dashes = dash === '' ? '' : ` stroke-dasharray="${dash}"`;
+  return `<polyline points="${points.join(' ')}" stroke="${colour}" stroke-width="${String(width)}"${dashes}/>`;
 }
 
 /** Round values along the bottom. */
@@ -48,13 +57,13 @@ function drawPanel({ title, axis, at, lines }: Panel, left: number, top: number)
     text(x(value), top + HEIGHT + 17, String(value), ' text-anchor="middle"'),
   ]);
   const curves = lines.flatMap((shares, i) => {
-    const [colour, dash] = STYLES[i % STYLES.length] ?? ['#000', ''];
+    const [colour] = STYLES[i % STYLES.length] ?? ['#000'];
     const points = shares.map((share, j) => `${String(x(at[j] ?? 0))},${String(y(share))}`);
     const dots = points.map((point) => {
       const [cx = '', cy = ''] = point.split(',');
       return `<circle cx="${cx}" cy="${cy}" r="2.6" fill="${colour}"/>`;
     });
-    return [`<polyline points="${points.join(' ')}" stroke="${colour}" stroke-dasharray="${dash}"/>`, ...dots];
+    return [line(points, i), ...(i < 2 ? [] : dots)];
   });
   return [
     text(left, top - 10, title, ' class="title"'),
@@ -65,30 +74,29 @@ function drawPanel({ title, axis, at, lines }: Panel, left: number, top: number)
   ];
 }
 
-/** Draws charts side by side under one legend. */
-export function drawPanels(panels: readonly Panel[], names: readonly string[]): string {
+/** Draws charts side by side under one legend; `words`, one a line, stand where the next chart would. */
+export function drawPanels(panels: readonly Panel[], names: readonly string[], words: readonly string[]): string {
   const rows = Math.ceil(panels.length / COLUMNS);
   const [width, height] = [
     LEFT + COLUMNS * WIDTH + (COLUMNS - 1) * GAP_X + 24,
-    TOP + rows * HEIGHT + (rows - 1) * GAP_Y + 50,
+    TOP + rows * HEIGHT + (rows - 1) * GAP_Y + 62,
+  ];
+  const place = (i: number): [left: number, top: number] => [
+    LEFT + (i % COLUMNS) * (WIDTH + GAP_X),
+    TOP + 10 + Math.floor(i / COLUMNS) * (HEIGHT + GAP_Y),
   ];
   const legend = names.flatMap((name, i) => {
-    const [colour, dash] = STYLES[i % STYLES.length] ?? ['#000', ''];
     const left = LEFT + i * 205;
-    return [
-      `<polyline points="${String(left)},38 ${String(left + 36)},38" stroke="${colour}" stroke-dasharray="${dash}"/>`,
-      text(left + 43, 42, name),
-    ];
+    return [line([`${String(left)},38`, `${String(left + 36)},38`], i), text(left + 43, 42, name)];
   });
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${String(width)} ${String(height)}" width="${String(width)}" height="${String(height)}" role="img" aria-label="Share of knocks that open over a bad channel" font-family="sans-serif" font-size="12" fill="#222">`,
-    '<style>polyline{fill:none;stroke-width:2.2;stroke-linejoin:round}.grid{stroke:#ddd}.tick{stroke:#888}.title{font-size:14px;font-weight:bold}</style>',
+    '<style>polyline{fill:none;stroke-linejoin:round}.grid{stroke:#ddd}.tick{stroke:#888}.title{font-size:14px;font-weight:bold}</style>',
     `<rect width="${String(width)}" height="${String(height)}" fill="#fff"/>`,
     text(LEFT, 20, 'Share of knocks that open', ' class="title"'),
     ...legend,
-    ...panels.flatMap((panel, i) =>
-      drawPanel(panel, LEFT + (i % COLUMNS) * (WIDTH + GAP_X), TOP + 10 + Math.floor(i / COLUMNS) * (HEIGHT + GAP_Y)),
-    ),
+    ...panels.flatMap((panel, i) => drawPanel(panel, ...place(i))),
+    ...words.map((one, i) => text(place(panels.length)[0], place(panels.length)[1] + i * 18, one)),
     '</svg>',
     '',
   ].join('\n');
