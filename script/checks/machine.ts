@@ -61,8 +61,11 @@ export class Machine implements Disposable {
 
   static async start(namespace: Namespace, name: string): Promise<Machine> {
     const isolated = ['--mount', '--uts', '--ipc', '--pid', '--fork', '--kill-child', '--propagation', 'private', '--'];
-    const command = ['unshare', ...isolated, 'sh', '-c', HOLD, 'hold', debianRoot(), name] as const;
-    const holder = namespace.spawn(command[0], command.slice(1), { stdio: ['ignore', 'pipe', 'inherit'] });
+    const shell = ['sh', '-c', HOLD, 'hold', debianRoot(), name];
+    // It ends with this process, whatever becomes of that.
+    const holder = namespace.spawn('setpriv', ['--pdeathsig=KILL', 'unshare', ...isolated, ...shell], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     const said = await Promise.race([once(holder.stdout ?? holder, 'data'), once(holder, 'exit')]);
     const children = readFileSync(`/proc/${String(holder.pid)}/task/${String(holder.pid)}/children`, 'utf8');
     if (!String(said[0]).startsWith('held')) throw new Error(`the machine ${name} did not start`);
