@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { familyOf, formatAddress, MICROS_PER_SECOND, type UnixMicros } from '@postern/protocol';
 import { EXIT, PersonError } from '@postern/terminal';
 import type { Door, DoorCommands as Commands } from '../config/model.ts';
@@ -12,7 +12,7 @@ import type { Store } from './store.ts';
 const DEFAULT_USER = 'nobody';
 /** Name in the state of the stop commands that are due. */
 const STOPS = 'door-stops';
-/** Stop commands that wait at most; a door that would make one more does not open. */
+/** Stop commands of one door that wait at most; where one more would have to, the door does not open. */
 const MOST_STOPS = 4096;
 /** The longest wait of a timer of Node, in milliseconds. */
 const LONGEST_TIMER = 0x7fff_ffff;
@@ -27,6 +27,8 @@ interface Stop {
   /** Milliseconds. */
   readonly timeLimit: number;
   readonly at: UnixMicros;
+  /** Which start of the host what it ends was started in. */
+  readonly boot: string;
 }
 
 /** What the commands stand on. */
@@ -35,19 +37,23 @@ export interface DoorCommandsContext {
   readonly store: Pick<Store, 'meta' | 'setMeta'>;
   readonly clock: () => UnixMicros;
   readonly log: Log;
+  /** Names this start of the host; for tests. */
+  readonly boot?: string;
 }
 
 /**
  * The commands of doors: what is run when one opens, and what is run later, also when the daemon was killed in between. Whoever knocks again
- * before the stop command moves it; the start command is not run twice.
+ * before the stop command moves it; the start command is not run twice, unless nobody could be told to, or the host has forgotten since what it did.
  */
 export class DoorCommands implements CommandRunner, Disposable {
   readonly #context: DoorCommandsContext;
   readonly #stops = new Map<string, Stop>();
+  readonly #boot: string;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(context: DoorCommandsContext) {
     this.#context = context;
+    this.#boot = context.boot ?? readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
     for (const stop of readStops(context.store.meta(STOPS))) this.#stops.set(keyOf(stop.door, stop.source), stop);
   }
 
@@ -91,7 +97,7 @@ export class DoorCommands implements CommandRunner, Disposable {
     const due = this.#stops.get(key);
     const stop = this.#stopOf(door, commands, opener);
     if (stop !== undefined) {
-      if (due === undefined && this.#stops.size >= MOST_STOPS) throw new Error('too many stop commands wait');
+      if (due === undefined && this.#waiting(door) >= MOST_STOPS) throw new Error('too many stop commands wait');
       this.#stops.set(key, stop);
       try {
         // Durable before the door opens: what was opened is closed, whatever happens to us.
@@ -103,9 +109,31 @@ export class DoorCommands implements CommandRunner, Disposable {
       }
       this.#schedule();
     }
-    if (due !== undefined) return;
+    if (due?.boot === this.#boot) return;
     const argv = commandFor(opener.family === 6 ? (commands.start6 ?? commands.start) : commands.start, door, opener);
-    if (argv !== undefined) this.#order('start', door.name, argv, commands.user, commands.timeLimit * 1000);
+    if (argv === undefined) return;
+    const { user, timeLimit } = commands;
+    try {
+      this.#order('start', door.name, argv, user, timeLimit * 1000);
+    } catch (error) {
+      this.#forget(key);
+      throw error;
+    }
+  }
+
+  #waiting({ name }: Door): number {
+    return [...this.#stops.values()].filter(({ door }) => door === name).length;
+  }
+
+  /** What was not started is not stopped, and the next knock starts it. */
+  #forget(key: string): void {
+    if (!this.#stops.delete(key)) return;
+    try {
+      this.#keep();
+    } catch {
+      // After a restart it is stopped for nothing.
+    }
+    this.#schedule();
   }
 
   #stopOf(door: Door, commands: Commands, opener: Opener): Stop | undefined {
@@ -116,6 +144,7 @@ export class DoorCommands implements CommandRunner, Disposable {
       ...{ door: door.name, source: formatAddress(opener.source), argv, user: commands.user },
       timeLimit: commands.timeLimit * 1000,
       at: (this.#context.clock() + Math.round(commands.stopAfter * MICROS_PER_SECOND)) as UnixMicros,
+      boot: this.#boot,
     };
   }
 
