@@ -43,3 +43,13 @@ test('the slot of the last knock is kept beside the keys, and writing them does 
   writeKnockKeys(file, new Map([[DEVICE, [key(1)]]]));
   assert.equal(lastSlotOf(file), slot);
 });
+
+test('writing keys notes no slot: a clock that was wrong then must not use up the slots of years', () => {
+  using place = makePlace();
+  const file = place.path('knock.keys');
+  writeKnockKeys(file, new Map());
+  assert.equal(lastSlotOf(file), 0);
+  setLastSlot(file, 60_000_000);
+  writeKnockKeys(file, new Map());
+  assert.equal(lastSlotOf(file), 60_000_000);
+});

@@ -42,12 +42,12 @@ export function readKnockKeys(file: string): KnockKeys {
   return new Map(Object.entries(raw).map(([id, all]) => [id as DeviceId, all.map((key) => new Secret(fromHex(key)))]));
 }
 
-/** Writes the file with mode 0600, durably and whole. Its slot does not go back. @throws PersonError when it cannot be written */
+/** Writes the file with mode 0600, durably and whole. Its slot stays: only knocks that open move it. @throws PersonError when it cannot be written */
 export function writeKnockKeys(file: string, keys: KnockKeys): void {
   const before = lastSlotOf(file);
   const lines = [...keys].map(([id, all]) => `${id} = [${all.map((key) => `"${toHex(key)}"`).join(', ')}]\n`);
   writeAtomically(file, HEAD + lines.join(''), { mode: 0o600 });
-  if (lastSlotOf(file) < before) setLastSlot(file, before);
+  setLastSlot(file, before);
 }
 
 /** The slot of the last knock that opened; 0 without a file. */
