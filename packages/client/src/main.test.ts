@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { test } from 'node:test';
+import { KEYED } from '@postern/protocol';
 import { runScript } from '@postern/testkit/script';
 import { GateControl } from './testdata/gate-control.ts';
 
@@ -35,6 +36,18 @@ for (const file of readdirSync(SCRIPTS).sort()) {
             readFileSync(join(state.directory, file), 'utf8'),
             /seed|gateKey|formerKey|knockKey|stateId|x25519/,
           );
+        },
+        // `room-in-slot SECONDS`: waits for the next slot of keyed knocking where this one ends sooner.
+        'room-in-slot': async ([seconds = '']) => {
+          const left = (KEYED.slot - ((Date.now() * 1000) % KEYED.slot)) / 1000;
+          if (left < Number(seconds) * 1000) await new Promise((resolve) => setTimeout(resolve, left + 50));
+        },
+        // `rename-host NAME`: a copied host's file is NAME's, as an older version wrote it.
+        'rename-host': ([name = ''], state) => {
+          const file = join(state.directory, `config/postern/hosts/${name}.json`);
+          const { knockKey, ...host } = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
+          assert.match(String(knockKey), /^[0-9a-f]{64}$/);
+          writeFileSync(file, JSON.stringify({ ...host, name }));
         },
         // `args` runs postern with the text of FILE for each word `@FILE`.
         args: async (words, state) => {
@@ -96,6 +109,9 @@ test(
         ['join', invite, '-v'],
         ['knock', 'gate', '-v'],
         ['knock', 'gate', '--json'],
+        ['knock', '--keyed', 'gate', '-v'],
+        ['knock', '--keyed', 'gate', '--json'],
+        ['knock', '--print', 'gate'],
         ['hosts', '--json'],
       ]) {
         const { stdout, stderr, code } = await postern([...words, ...config], { POSTERN_DEBUG: '1' });

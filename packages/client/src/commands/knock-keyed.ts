@@ -10,7 +10,7 @@ import { systemSender } from '../ports/knock-sender.ts';
 import { type Way, wayTo } from '../ports/way.ts';
 import { formatSeconds, formatTime } from '../words.ts';
 import { bookOf, serviceOf } from './context.ts';
-import { checkOption, refuseOthers, roundsOption } from './knock-options.ts';
+import { checkOption, refuseOthers, roundsOption, usage } from './knock-options.ts';
 import { tellKnocked } from './knock-report.ts';
 
 /** `postern knock --keyed` and `--print`. */
@@ -19,7 +19,8 @@ export async function runKeyedKnock(parsed: Parsed, io: Io): Promise<number> {
   const print = flags.has('print');
   refuseOthers(parsed, print ? '--print' : '--keyed', ['keyed', 'source', print ? 'print' : 'protocol']);
   const [rounds, check, choice] = [roundsOption(parsed), checkOption(parsed), sourceOption(parsed)];
-  if (print && check !== undefined) refuseOthers(parsed, '--check', []);
+  if (print && check !== undefined)
+    throw usage('--check does not go with --print', 'nothing is sent that could be seen');
   const asked = familyOfSource(choice, familyOption(parsed));
   const book = bookOf(parsed);
   const host = book.get(parsed.arguments['host'] ?? '');

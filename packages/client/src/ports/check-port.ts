@@ -22,7 +22,8 @@ export async function checkPort(address: Uint8Array, port: number, patience: num
     state = await tryOnce(formatAddress(address), port, Math.min(wait, end - began));
     if (state === 'open') return state;
     // A refusal comes at once: somebody may still be starting.
-    await sleep(Math.min(wait, end - performance.now(), FIRST_MS - (performance.now() - began)));
+    const now = performance.now();
+    await sleep(Math.max(0, Math.min(end, began + FIRST_MS) - now));
   }
   return state;
 }
