@@ -6,7 +6,8 @@ import { withConfig } from './options.ts';
 /** More names than this are counted, not listed. */
 const LISTED = 5;
 
-function isLive(
+/** Whether a user or device counts now. */
+export function isLive(
   it: { readonly expires: UnixMicros | undefined; readonly revoked: UnixMicros | undefined },
   now: UnixMicros,
 ): boolean {

@@ -150,6 +150,7 @@ const GOOD: HostFacts = {
   kernel: '6.1.0-30-amd64',
   sshd: undefined,
   unit: undefined,
+  oneTime: new Map(),
 };
 const file = (mode: number, uid = 0): Partial<HostFacts> => ({ files: [{ path: '/etc/postern/users.d', uid, mode }] });
 

@@ -56,6 +56,10 @@ export type FindingCode =
   | 'dark-but-open'
   | 'closed-ports-answer'
   | 'echo-answers'
+  | 'door-weak'
+  | 'door-rating'
+  | 'knockd-door'
+  | 'keyed-work'
   | 'sshd-empty-passwords'
   | 'sshd-passwords'
   | 'sshd-root'
@@ -153,6 +157,28 @@ export const FINDINGS: Readonly<Record<FindingCode, FindingKind>> = {
     means: 'Ports without a listener answer with a reset or an ICMP error',
   },
   'echo-answers': { severities: [note], doctor: true, means: 'The host answers ping' },
+  'door-weak': {
+    severities: [warning],
+    doctor: true,
+    means: 'A scan of all ports opens a door, or it can be guessed within a day',
+  },
+  'door-rating': {
+    severities: [note],
+    doctor: true,
+    means:
+      'What a door is worth, in packets: by guessing, by scans, after watching once, and how many spoofed ones cancel a knock',
+  },
+  'knockd-door': {
+    severities: [warning, note],
+    doctor: true,
+    means: 'The same of a door of the knockd.conf that `--knockd` names; a warning where a scan opens it',
+  },
+  'keyed-work': {
+    severities: [error, note],
+    doctor: true,
+    means:
+      'How many packets open a keyed service for who has seen nothing, with the devices that there are; an error below 10^15',
+  },
   'sshd-empty-passwords': { severities: [error], doctor: true, means: 'sshd lets accounts without a password in' },
   'sshd-passwords': { severities: [warning, note], doctor: true, means: 'sshd takes passwords' },
   'sshd-root': { severities: [warning], doctor: true, means: 'sshd takes a password for root' },

@@ -12,6 +12,8 @@ export interface Finding {
   readonly why: string;
   /** A command to run, or what to do in words; absent where there is nothing to mend. */
   readonly mend?: string | undefined;
+  /** The same in numbers, for programs: only with `--json`. */
+  readonly figures?: Readonly<Record<string, unknown>> | undefined;
 }
 
 const ORDER: readonly Severity[] = ['error', 'warning', 'note'];

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { PersonError } from '@postern/terminal';
 import { readGateKey } from '../config/gate-key.ts';
 import type { Configuration } from '../config/model.ts';
+import { parseOneTime, readOneTime, type OneTimeLine } from '../config/one-time-file.ts';
 import { systemUsers, type SystemUser } from '../config/system-user.ts';
 import { readUnit, type UnitFacts } from './doctor/unit.ts';
 import { readSshd, type SshdSettings } from './doctor/sshd.ts';
@@ -44,6 +45,8 @@ export interface HostFacts {
   readonly sshd: SshdSettings | undefined;
   /** Undefined where systemd does not start things. */
   readonly unit: UnitFacts | undefined;
+  /** Lines that are left of each file of one-time sequences that can be read. */
+  readonly oneTime: ReadonlyMap<string, readonly OneTimeLine[]>;
 }
 
 function factsOf(path: string): FileFacts | undefined {
@@ -81,6 +84,19 @@ function missingCapabilities(): string[] {
   );
 }
 
+function oneTimeLines({ doors }: Configuration): HostFacts['oneTime'] {
+  const lines = new Map<string, readonly OneTimeLine[]>();
+  for (const { oneTime } of doors) {
+    if (oneTime === undefined) continue;
+    try {
+      lines.set(oneTime.file, parseOneTime(oneTime.file, readOneTime(oneTime.file)));
+    } catch (error) {
+      if (!(error instanceof PersonError)) throw error;
+    }
+  }
+  return lines;
+}
+
 /** Reads the facts. Needs no daemon; changes nothing. */
 export async function readHostFacts(configuration: Configuration): Promise<HostFacts> {
   const { file, usersDirectory, keyFile, sentryUser, stateDirectory, socket, users } = configuration;
@@ -105,5 +121,6 @@ export async function readHostFacts(configuration: Configuration): Promise<HostF
     kernel: release(),
     sshd: readSshd(),
     unit: readUnit(),
+    oneTime: oneTimeLines(configuration),
   };
 }

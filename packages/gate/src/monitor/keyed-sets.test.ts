@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { KEYED, slotOf, type DeviceId, type ServiceName, type UnixMicros } from '@postern/protocol';
+import { KEYED, keyedWork, slotOf, type DeviceId, type ServiceName, type UnixMicros } from '@postern/protocol';
 import type { SetsFrame } from '../line/codec.ts';
 import { KeyedSets, MOST_PAIRS, type KeyedPair } from './keyed-sets.ts';
 
@@ -87,4 +87,9 @@ test('a clock that jumps has the sets of the slots where it lands', () => {
     const slots = sets.all(now as UnixMicros).map((frame) => frame.slot);
     assert.deepEqual(slots.sort(), [slot - 1, slot, slot + 1, slot + 2]);
   }
+});
+
+test('a full table is still work enough: nothing has to be refused', () => {
+  const { packets, enough } = keyedWork(MOST_PAIRS, 1);
+  assert.ok(enough && packets > 2e20, String(packets));
 });

@@ -10,7 +10,10 @@ export interface KeyedPair {
   readonly key: Uint8Array;
 }
 
-/** The most pairs that are heard: the sentry holds the sets of each in up to four slots. */
+/**
+ * The most pairs that are heard: the sentry holds the sets of each in up to four slots. With so many, opening some of them takes far more packets than
+ * `LEAST_WORK`, so no gate has to refuse a keyed service for being too weak.
+ */
 export const MOST_PAIRS = 4096;
 
 /** Sets that are computed at a time, of slots that are live, and of the one that will be: about 10 µs each. */

@@ -2,6 +2,7 @@
 import { boot } from './boot.ts';
 import { configurationFindings, hostFindings, notRunning } from './basics.ts';
 import { doorPorts, knockSockets } from './door-ports.ts';
+import { doors, keyedServices } from './doors.ts';
 import type { Examiner } from './examiner.ts';
 import { forwarding, grantedTraffic, knockTraffic, unreadRules } from './granted-traffic.ts';
 import { capabilities, clock, versions } from './host.ts';
@@ -20,5 +21,5 @@ export const CHECK: readonly Examiner[] = [
 export const DOCTOR: readonly Examiner[] = [
   ...CHECK,
   ...[listeningSockets, publishedPorts, closedPorts, echoes],
-  sshdSettings,
+  ...[doors, keyedServices, sshdSettings],
 ];

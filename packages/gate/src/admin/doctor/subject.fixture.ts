@@ -91,6 +91,7 @@ export function subject({ configuration, facts, network, running = true }: Subje
         kernel: '6.1.0',
         sshd: undefined,
         unit: undefined,
+        oneTime: new Map(),
       },
       ...facts,
     },
