@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { formatPrefix, MICROS_PER_SECOND, parsePrefix, type ServiceName, toHex } from '@postern/protocol';
+import { formatPrefix, MICROS_PER_SECOND, parsePrefix, secret, type ServiceName, toHex } from '@postern/protocol';
 import { answersOf, type KnockResult } from './knock.ts';
+import { partyOf } from './request.ts';
 import { address, type Device, GATE4, GATE6, NOBODY, OPEN, words, World } from './testdata/world.ts';
 
 const HOUR = 3600 * MICROS_PER_SECOND;
@@ -386,4 +387,26 @@ test('every time is kept before its packet leaves, and no two packets share one'
   for (const [i, time] of times.entries())
     assert.ok(time <= (kept[i] ?? 0), `packet ${i} left before its time was kept`);
   assert.equal(new Set(times).size, times.length);
+});
+
+test('the key for keyed knocks is that of the very enrolment whose receipt came, one of those that the gate has', async () => {
+  let doubtful = 0;
+  for (let seed = 60; seed < 80; seed++) {
+    const { world, device } = home(seed);
+    world.network.weather = { delay: 20, jitter: 600, loss: 0.4, duplication: 0 };
+    const { statics } = world.gate;
+    const gate = { x25519: statics[1].public.bytes, xwing: statics[2].public.bytes };
+    const party = partyOf({ gate, pq: 'off' }, secret(world.random(32)));
+    world.gate.invite(new Uint8Array(32), party.signer.publicKey);
+    const newDevice = world.device().party.signer.publicKey;
+    const result = await device.knock({ kind: 'enrol', newDevice }, { party });
+    if (answersOf(result).length === 0) continue;
+    const { knockKey } = answer(result);
+    const held = world.gate.knockKeys.map(toHex);
+    assert.ok(knockKey !== undefined && held.includes(toHex(knockKey)));
+    if (held.length > 1) doubtful++;
+  }
+  assert.ok(doubtful > 3, `only ${doubtful} enrolments came twice`);
+  const { device } = home(80);
+  assert.equal(answer(await device.knock()).knockKey, undefined, 'nothing else has one');
 });

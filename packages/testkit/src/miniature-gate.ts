@@ -77,6 +77,8 @@ export class MiniatureGate {
   repeated = 0;
   /** Every statement that was sealed to this gate, whoever signed it. */
   readonly heard: Statement[] = [];
+  /** The key for keyed knocks of every enrolment that was done, the oldest first. */
+  readonly knockKeys: Uint8Array[] = [];
   /** How many packets were refused in silence, by reason. */
   readonly refused: Map<string, number> = new Map();
   readonly #options: MiniatureGateOptions;
@@ -147,6 +149,8 @@ export class MiniatureGate {
     this.rows.set(statement.device, row);
     const judged = judge(statement, now, window, this.stateId);
     const { status, end } = judged === 'ok' ? this.#act(statement, source.value, now) : { status: judged, end: NONE };
+    if (statement.kind === 'enrol' && status === 'ok' && unsealed.knockKey !== undefined)
+      this.knockKeys.push(unsealed.knockKey);
     const newest = this.#newestKey;
     const nextKey = key === newest ? undefined : newest;
     const receipt = { status, address: observed, end, now, era: row.era, stateId: this.stateId, nextKey };
