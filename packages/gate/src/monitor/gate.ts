@@ -524,6 +524,9 @@ export class Gate implements Disposable {
           pairs: event.pairs,
         });
         return;
+      case 'unreadable':
+        this.#trouble('the next one-time sequences could not be read', event.error);
+        return;
       case 'refused': {
         // Every further number of a knock draws one; and a sentry that was taken over may draw many.
         const now = this.clock();

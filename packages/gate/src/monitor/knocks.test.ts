@@ -12,10 +12,12 @@ import {
   type UnixMicros,
 } from '@postern/protocol';
 import { parseAddress } from '@postern/protocol';
+import { PersonError } from '@postern/terminal';
 import type { Door, Service, User } from '../config/model.ts';
 import type { Change } from '../firewall/port.ts';
 import type { DoorFrame, KnockedFrame } from '../line/codec.ts';
 import { makeDirectory } from './directory.ts';
+import type { OneTimeSequences } from './door-table.ts';
 import { GrantBook } from './grants.ts';
 import { Knocks, type KnockEvent, type KnockRefusal } from './knocks.ts';
 import type { KnockFrame } from './sentry-process.ts';
@@ -68,6 +70,7 @@ class Bench {
   constructor(
     doors: readonly Door[] = [door('front')],
     services = [service(SSH, 22), service(WEB, 80, { observedSource: true })],
+    oneTime?: OneTimeSequences,
   ) {
     const clock = (): UnixMicros => this.time as UnixMicros;
     const store = {
@@ -96,6 +99,7 @@ class Bench {
       random: (size) => new Uint8Array(randomBytes(size)),
       clock,
       onEvent: (event) => this.events.push(event),
+      oneTime,
     });
     this.knocks.connect({
       setKnockPlan: () => undefined,
@@ -136,7 +140,7 @@ class Bench {
   #take(frame: DoorFrame | KnockedFrame): KnockRefusal | undefined {
     const before = this.changes.length;
     this.knocks.take(frame);
-    const last = this.events.at(-1);
+    const last = this.events.filter(({ kind }) => kind !== 'unreadable').at(-1);
     assert.equal(last?.kind === 'refused', this.changes.length === before);
     return last?.kind === 'refused' ? last.reason : undefined;
   }
@@ -252,4 +256,26 @@ test('a sentry that reads too slowly is told of the doors again', () => {
   bench.knocks.tick();
   assert.equal(bench.serial, serial + 1);
   assert.equal(bench.door(), undefined);
+});
+
+test('a one-time sequence that was struck through opens, also when the next ones cannot be read, of this door or of another', () => {
+  const file = { file: '/sequences', lookAhead: 1 };
+  const steps = door('front').steps ?? [];
+  let broken = false;
+  const oneTime: OneTimeSequences = {
+    of: () => {
+      if (broken) throw new PersonError('line 2 is no sequence');
+      return [{ sequence: 3, steps }];
+    },
+    use: () => true,
+  };
+  const once = { steps: undefined, oneTime: file };
+  const bench = new Bench([door('front', once), door('back', once)], undefined, oneTime);
+  const { serial } = bench;
+  broken = true;
+  assert.equal(bench.door({ sequence: 3 }), undefined);
+  assert.equal(bench.serial, serial, 'what was heard is heard on');
+  broken = false;
+  assert.equal(bench.door({ door: 1, sequence: 3 }), undefined);
+  assert.equal(bench.serial, serial + 1);
 });

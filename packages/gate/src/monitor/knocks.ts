@@ -66,7 +66,9 @@ export type KnockEvent =
   | { readonly kind: 'door'; readonly door: Door; readonly opener: Opener; readonly grant: Grant | undefined }
   | { readonly kind: 'keyed'; readonly member: Member; readonly grant: Grant; readonly bound: boolean }
   | { readonly kind: 'refused'; readonly reason: KnockRefusal; readonly who: string }
-  | { readonly kind: 'too-many'; readonly pairs: number };
+  | { readonly kind: 'too-many'; readonly pairs: number }
+  /** What was heard before is heard on. */
+  | { readonly kind: 'unreadable'; readonly error: PersonError };
 
 /** What port knocking stands on. */
 export interface KnockContext {
@@ -211,7 +213,7 @@ export class Knocks {
     if (!this.#rates.take(door.name, now)) return refuse('door-rate');
     if (door.oneTime !== undefined) {
       const used = this.#context.oneTime?.use(door, frame.sequence) ?? false;
-      this.refreshDoors();
+      this.#hearNext();
       if (!used) return refuse('one-time');
     }
     const { family, source, destination } = frame;
@@ -225,6 +227,16 @@ export class Knocks {
     this.#opened.doors++;
     this.#context.onEvent({ kind: 'door', door, opener, grant });
     return accept(undefined);
+  }
+
+  /** Who knocked is let in, whatever somebody is writing into a file meanwhile. */
+  #hearNext(): void {
+    try {
+      this.refreshDoors();
+    } catch (error) {
+      if (!(error instanceof PersonError)) throw error;
+      this.#context.onEvent({ kind: 'unreadable', error });
+    }
   }
 
   #grantDoor(
