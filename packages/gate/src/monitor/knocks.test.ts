@@ -279,3 +279,17 @@ test('a one-time sequence that was struck through opens, also when the next ones
   assert.equal(bench.door({ door: 1, sequence: 3 }), undefined);
   assert.equal(bench.serial, serial + 1);
 });
+
+test('who finished a sequence at the moment in which somebody used up another is let in', () => {
+  const steps = door('front').steps ?? [];
+  let next = 3;
+  const oneTime: OneTimeSequences = { of: () => [{ sequence: next, steps }], use: () => ++next > 0 };
+  const once = door('once', { steps: undefined, oneTime: { file: '/sequences', lookAhead: 1 } });
+  const bench = new Bench([once, door('front')], undefined, oneTime);
+  const { serial } = bench;
+  assert.equal(bench.door({ sequence: 3 }), undefined);
+  assert.notEqual(bench.serial, serial);
+  assert.equal(bench.door({ door: 1, serial }), undefined, 'it was on its way');
+  assert.equal(bench.door({ sequence: 3, serial }), 'past', 'it was used');
+  assert.equal(bench.door({ sequence: 3 }), 'untrue');
+});
