@@ -11,6 +11,9 @@ function show(value: UndoValue, io: Io): void {
   for (const line of byHand) io.err(line);
 }
 
+/** Somebody waits outside: a daemon that says nothing for so long, in milliseconds, is done without. */
+const PATIENCE = 10_000;
+
 /** `posternd undo`. It stands outside of admin/, because where no daemon runs it changes the firewall itself, as `run` does. */
 export const undo: Command = {
   name: 'undo',
@@ -27,17 +30,20 @@ export const undo: Command = {
   run: async (parsed, io) => {
     const file = configFile(parsed);
     const all = parsed.flags.has('all');
-    const { ask, NotRunning, socketOf } = await import('./admin/client.ts');
+    const { ask, NoAnswer, NotRunning, socketOf } = await import('./admin/client.ts');
     let value: UndoValue;
     try {
-      value = await ask(socketOf(file), 'undo', { all });
+      value = await ask(socketOf(file), 'undo', { all }, undefined, PATIENCE);
     } catch (error) {
+      const hangs = error instanceof NoAnswer;
       // A configuration that cannot be read must not keep anybody out either.
       const alone =
-        error instanceof NotRunning || (error instanceof PersonError && error.exitCode === EXIT.configuration);
+        hangs || error instanceof NotRunning || (error instanceof PersonError && error.exitCode === EXIT.configuration);
       if (!alone) throw error;
       const { undoWithoutDaemon } = await import('./monitor/undo.ts');
       value = undoWithoutDaemon(file, all);
+      if (hangs)
+        value = { ...value, byHand: [...value.byHand, `${error.message}: restart it, it may still think otherwise`] };
     }
     if (parsed.flags.has('json')) io.out(JSON.stringify(value));
     else show(value, io);

@@ -13,6 +13,9 @@ const PATIENCE = 60_000;
 /** The daemon does not run, as far as the socket tells. */
 export class NotRunning extends PersonError {}
 
+/** The daemon runs and gives no answer. */
+export class NoAnswer extends PersonError {}
+
 /**
  * Where the daemon of a configuration listens. A file that is wrong in another place still says it, so that a slip in the file does not
  * keep anybody from asking the running daemon.
@@ -47,12 +50,12 @@ function connectionError(socket: string, error: unknown): PersonError {
     case 'EPERM':
       return new PersonError(`${socket} is for root only`, { hint: 'run the command as root', cause: error });
     default:
-      return new PersonError(`cannot talk to posternd at ${socket}: ${code}`, { cause: error });
+      return new NoAnswer(`cannot talk to posternd at ${socket}: ${code}`, { cause: error });
   }
 }
 
-function broken(socket: string, what: string): PersonError {
-  return new PersonError(`posternd at ${socket} ${what}`, {
+function broken(socket: string, what: string): NoAnswer {
+  return new NoAnswer(`posternd at ${socket} ${what}`, {
     hint: 'its log says why (`journalctl -u posternd` where it is a service)',
   });
 }
@@ -74,13 +77,15 @@ function parseReply(line: string): AdminReply | undefined {
  * Asks the daemon and waits for its answer.
  *
  * @param onProgress - told what the daemon is doing meanwhile
- * @throws PersonError what the daemon says is wrong; {@link NotRunning}; or that it is not reached or does not answer
+ * @param patience - how long the daemon may say nothing, in milliseconds
+ * @throws PersonError what the daemon says is wrong; {@link NotRunning}; {@link NoAnswer}; or that it is not reached
  */
 export function ask<C extends AdminCommand>(
   socket: string,
   command: C,
   args: AdminArguments<C>,
   onProgress: (text: string) => void = () => undefined,
+  patience: number = PATIENCE,
 ): Promise<AdminValue<C>> {
   return new Promise((resolve, reject) => {
     const reader = new LineReader(MAX_LINE);
@@ -89,8 +94,8 @@ export function ask<C extends AdminCommand>(
       connection.destroy();
       reject(error);
     };
-    connection.setTimeout(PATIENCE, () => {
-      fail(broken(socket, `has said nothing for ${PATIENCE / 1000} seconds`));
+    connection.setTimeout(patience, () => {
+      fail(broken(socket, `has said nothing for ${patience / 1000} seconds`));
     });
     connection.once('connect', () => connection.write(`${JSON.stringify({ command, arguments: args })}\n`));
     connection.once('error', (error) => {
