@@ -12,6 +12,8 @@ import ts from 'typescript';
 
 const ROOT = join(import.meta.dirname, '../..');
 const PAGE = join(ROOT, 'docs/reference/errors.md');
+/** The classes whose messages people read. */
+const ERRORS: ReadonlySet<string> = new Set(['PersonError', 'NotRunning', 'NoAnswer']);
 const TEST_CODE = /\.(test|bench|fixture)\.ts$|\/(testing|testdata)\/|\/testing\.ts$/;
 
 interface Found {
@@ -41,7 +43,7 @@ function errorsIn(path: string): Found[] {
   const source = ts.createSourceFile(path, readFileSync(path, 'utf8'), ts.ScriptTarget.Latest, true);
   const found: Found[] = [];
   const visit = (node: ts.Node): void => {
-    if (ts.isNewExpression(node) && node.expression.getText() === 'PersonError') {
+    if (ts.isNewExpression(node) && ERRORS.has(node.expression.getText())) {
       const [first, options] = node.arguments ?? [];
       const message = textOf(first);
       const property = (name: string): ts.Expression | undefined => {
