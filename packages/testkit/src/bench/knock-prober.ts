@@ -1,0 +1,77 @@
+/**
+ * `node knock-prober.ts FILE`: makes the port knocks of a plan, one after the other, and measures from the departure of the last packet that is needed
+ * until the service answers. Runs in the client's namespace; prints `{ "milliseconds": [number | null, …] }`, null where nothing answered within a second.
+ */
+import { readFileSync } from 'node:fs';
+import process from 'node:process';
+import { boundPorts, fromHex, KEYED, keyedPorts, slotOf, type ServiceName, type UnixMicros } from '@postern/protocol';
+import { close, SynProbe, tightTimers, wait } from './native-socket.ts';
+
+/** What the prober is told. Bytes are hexadecimal. */
+export interface KnockPlan {
+  readonly servicePort: number;
+  /** Milliseconds of rest before each knock. */
+  readonly pause: number;
+  readonly knocks: readonly {
+    /** 16 bytes each. */
+    readonly from: string;
+    readonly gate: string;
+    /** The ports of a door, or the key of a device for a service. */
+    readonly way: readonly number[] | { readonly key: string; readonly service: string };
+  }[];
+}
+
+const GIVE_UP = 1_000;
+/** From packet to packet, and from SYN to SYN of the probe, in microseconds. */
+const [GAP, STEP] = [2_000, 200] as const;
+/** No probe before that, in microseconds: a probe takes processor time that the gate needs. */
+const QUIET = 300;
+
+/** Just enough of a keyed knock, so that its last packet is the one that opens. */
+function portsOf(way: KnockPlan['knocks'][number]['way'], from: Uint8Array): readonly number[] {
+  if (!('key' in way)) return way;
+  const [key, service] = [fromHex(way.key), way.service as ServiceName];
+  const slot = slotOf((Date.now() * 1000) as UnixMicros);
+  const bound = boundPorts(key, slot, service, from).slice(0, KEYED.boundNeeded);
+  const [last = 0, ...first] = keyedPorts(key, slot, service).filter((port) => !bound.includes(port));
+  return [...first.slice(0, KEYED.needed - 1), ...bound, last];
+}
+
+function knockAndProbe(
+  { servicePort }: KnockPlan,
+  { from, gate, way }: KnockPlan['knocks'][number],
+): number | undefined {
+  const [source, target] = [fromHex(from), fromHex(gate)];
+  const own = 20_000 + Math.floor(Math.random() * 40_000);
+  const syn = (port: number): SynProbe => new SynProbe(4, source, own, target, port);
+  const ports = portsOf(way, source);
+  const knocks = ports.map(syn);
+  const probe = syn(servicePort);
+  try {
+    for (const knock of knocks.slice(0, -1)) {
+      knock.send();
+      wait([], [], GAP);
+    }
+    const sent = performance.now();
+    knocks.at(-1)?.send();
+    wait([], [], QUIET);
+    for (;;) {
+      const elapsed = performance.now() - sent;
+      if (elapsed > GIVE_UP) return undefined;
+      probe.send();
+      // after 20 ms it is late anyway: look less often
+      if (wait([], [probe.fd], elapsed < 20 ? STEP : 1_000).length > 0 && probe.answered())
+        return performance.now() - sent;
+    }
+  } finally {
+    for (const { fd } of [...knocks, probe]) close(fd);
+  }
+}
+
+const plan = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as KnockPlan;
+tightTimers();
+const milliseconds = plan.knocks.map((knock) => {
+  wait([], [], plan.pause * 1000);
+  return knockAndProbe(plan, knock) ?? null;
+});
+process.stdout.write(`${JSON.stringify({ milliseconds })}\n`);
