@@ -24,6 +24,9 @@ const theirs = (door: Door): string[] => SEQUENCES[door].map((knock) => knock.sp
 
 /** The same doors for both daemons, on one host: every packet is heard by both. */
 const OURS = DOORS.map((door) => `[doors.${door}]\nsequence = ${JSON.stringify(SEQUENCES[door])}\nservice = "ssh"\n`);
+const ECHO =
+  '[doors.echo4]\nsequence = ["tcp/7101", "icmp", "udp/7102"]\nservice = "ssh"\n' +
+  '[doors.echo6]\nsequence = ["tcp/7101", "icmpv6", "udp/7102"]\nservice = "ssh"\n';
 const THEIRS = DOORS.map(
   (door) =>
     `[${door}]\n\tsequence = ${theirs(door).join(',')}\n\tseq_timeout = 5\n${door === 'udp' ? '' : '\ttcpflags = syn\n'}\tstart_command = /bin/true\n`,
@@ -34,7 +37,7 @@ test(
   { skip, timeout: 180_000 },
   async (context) => {
     await using house = await Household.build({
-      services: `[services.ssh]\nports = ["tcp/22"]\nseconds = 20\n${OURS.join('')}`,
+      services: `[services.ssh]\nports = ["tcp/22"]\nseconds = 20\n${OURS.join('')}${ECHO}`,
     });
     const device = /^\d+: (v\w+)/m.exec(house.gateSide.run('ip', ['-o', 'link', 'show', 'type', 'veth']))?.[1] ?? '';
     await using knockd = await Knockd.start(house.gateSide, device, THEIRS.join(''));
@@ -66,6 +69,18 @@ test(
           table.push([client, door, `IPv${family}`, ...openings().map((opened) => (opened ? 'opened' : 'NOT OPENED'))]);
         }
       }
+    }
+    for (const [family, echo] of [
+      [4, 'icmp'],
+      [6, 'icmpv6'],
+    ] as const) {
+      const words = ['knock', '--sequence', '-', '--delay', '5', '-q', GATE[family]];
+      const input = `tcp/7101 ${echo} udp/7102\n`;
+      const ran = runProgramIn(house.world, 'postern', words, { input, environment: { XDG_CONFIG_HOME: house.home } });
+      assert.deepEqual(ran, { code: 0, out: '', err: '' });
+      const door = `opened door=echo${String(family)} `;
+      for (let waited = 0; waited < 3_000 && !house.gate.log.includes(door); waited += 20) await sleep(20);
+      assert.ok(house.gate.log.includes(door), house.gate.log);
     }
     context.diagnostic(`${'client'.padEnd(26)}door   family  posternd    knockd`);
     for (const [client = '', door = '', family = '', ours = '', knockds = ''] of table)
