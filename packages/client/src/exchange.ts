@@ -19,6 +19,7 @@ import type { Outcome, Progress } from './outcome.ts';
 import { type Ask, type Keeper, type Party, sealTicket, takeTickets, type Ticket } from './request.ts';
 import { silentAfter, timeOfTry, unitOf } from './schedule.ts';
 import { fitsSource, oneAddress, prefixOfSource, sourceFor } from './source.ts';
+import type { Stop } from './stop.ts';
 import { type Path, PathError, type Surroundings } from './transport.ts';
 
 /** What the exchanges of one knock share. */
@@ -42,7 +43,7 @@ export interface ExchangeOptions {
   /** Milliseconds to wait without an answer; an answer that is not the last starts them anew. */
   readonly patience: number;
   readonly hearing: Hearing;
-  readonly signal: AbortSignal;
+  readonly stop: Stop;
   readonly onProgress: (progress: Progress) => void;
 }
 
@@ -63,8 +64,8 @@ interface Sent {
 
 /** Runs one exchange to its end. @throws what the keeper throws before a packet leaves: then it did not leave */
 export async function exchange(options: ExchangeOptions): Promise<Outcome> {
-  const { surroundings, address, port, signal, onProgress } = options;
-  if (signal.aborted) return { kind: 'given-up' };
+  const { surroundings, address, port, stop, onProgress } = options;
+  if (stop.stopped) return { kind: 'given-up' };
   const troubles = new Set<string>();
   let running: Exchange | undefined = undefined;
   let path: Path;
@@ -117,11 +118,9 @@ class Exchange {
   }
 
   async run(): Promise<Outcome> {
-    const { signal } = this.#options;
-    const giveUp = (): void => {
+    const leave = this.#options.stop.whenStopped(() => {
       this.#finish({ kind: 'given-up' });
-    };
-    signal.addEventListener('abort', giveUp, { once: true });
+    });
     this.#begin();
     try {
       return await this.#end.promise;
@@ -129,7 +128,7 @@ class Exchange {
       this.#ended = true;
       this.#cancelTry();
       this.#cancelPatience();
-      signal.removeEventListener('abort', giveUp);
+      leave();
     }
   }
 

@@ -5,6 +5,7 @@ import { exchange, type ExchangeOptions } from './exchange.ts';
 import type { Answer, Outcome, Progress } from './outcome.ts';
 import { type Ask, type Keeper, newRequestId, type Party } from './request.ts';
 import { graceAfter, LONGEST_ROUND_TRIP_MS, PATIENCE_MS } from './schedule.ts';
+import { Stop } from './stop.ts';
 import type { Surroundings } from './transport.ts';
 
 /**
@@ -54,18 +55,18 @@ export async function knock(options: KnockOptions): Promise<KnockResult> {
           .map((family) => addresses.filter((address) => familyOf(address) === family))
           .filter((group) => group.length > 0);
   const hearing = { heardAt: Number.NEGATIVE_INFINITY };
-  const stop = new AbortController();
+  const stop = new Stop();
   const { tick, after } = options.surroundings;
   const start = tick();
   let cancelGrace: () => void = () => undefined;
   try {
     return await Promise.all(
       groups.map(async (group) => {
-        const attempt = await firstAnswer(group, options, hearing, stop.signal);
+        const attempt = await firstAnswer(group, options, hearing, stop);
         if (attempt.outcome.kind === 'answered' && groups.length > 1) {
           cancelGrace();
           cancelGrace = after(graceAfter(tick() - start), () => {
-            stop.abort();
+            stop.stop();
           });
         }
         return attempt;
@@ -73,7 +74,7 @@ export async function knock(options: KnockOptions): Promise<KnockResult> {
     );
   } finally {
     cancelGrace();
-    stop.abort();
+    stop.stop();
   }
 }
 
@@ -90,11 +91,10 @@ async function firstAnswer(
   addresses: readonly Uint8Array[],
   options: KnockOptions,
   hearing: ExchangeOptions['hearing'],
-  outer: AbortSignal,
+  outer: Stop,
 ): Promise<Attempt> {
   const { surroundings, patience = PATIENCE_MS, onProgress } = options;
-  const stop = new AbortController();
-  const signal = AbortSignal.any([outer, stop.signal]);
+  using stop = new Stop(outer);
   const requestIds: Partial<Record<4 | 6, RequestId>> = {};
   const ended: Attempt[] = [];
   const start = async (address: Uint8Array): Promise<Attempt> => {
@@ -103,7 +103,7 @@ async function firstAnswer(
       patience,
       address,
       hearing,
-      signal,
+      stop,
       // One grant for each family, on whichever of its addresses the request is heard: the source differs between families only.
       requestId: (requestIds[familyOf(address)] ??= newRequestId(surroundings.random)),
       onProgress: (progress) => onProgress?.(address, progress),
@@ -113,24 +113,20 @@ async function firstAnswer(
     return attempt;
   };
   const running = new Set<Promise<Attempt>>();
-  try {
-    for (let next = 0; ;) {
-      const heard = hearing.heardAt > Number.NEGATIVE_INFINITY && running.size > 0;
-      const address = heard ? undefined : addresses[next];
-      if (address !== undefined) {
-        const attempt = start(address);
-        running.add(attempt);
-        next++;
-      }
-      const more = next < addresses.length && !heard;
-      if (running.size === 0) break;
-      const first = await firstOf(running, more ? LONGEST_ROUND_TRIP_MS / 2 : undefined, surroundings);
-      if (first === undefined) continue;
-      running.delete(first.promise);
-      if (first.attempt.outcome.kind === 'answered') return first.attempt;
+  for (let next = 0; ;) {
+    const heard = hearing.heardAt > Number.NEGATIVE_INFINITY && running.size > 0;
+    const address = heard ? undefined : addresses[next];
+    if (address !== undefined) {
+      const attempt = start(address);
+      running.add(attempt);
+      next++;
     }
-  } finally {
-    stop.abort();
+    const more = next < addresses.length && !heard;
+    if (running.size === 0) break;
+    const first = await firstOf(running, more ? LONGEST_ROUND_TRIP_MS / 2 : undefined, surroundings);
+    if (first === undefined) continue;
+    running.delete(first.promise);
+    if (first.attempt.outcome.kind === 'answered') return first.attempt;
   }
   const best = ended.find(({ outcome }) => outcome.kind === 'silent') ?? ended[0];
   if (best === undefined) throw new RangeError('an address expected');
