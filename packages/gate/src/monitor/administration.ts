@@ -33,6 +33,7 @@ import { deviceOf, doorOf } from './holder.ts';
 import { gateKeyId, newest } from './rotation.ts';
 import { innerInterfaces, isTrusted } from './interfaces.ts';
 import type { SentryProcess } from './sentry-process.ts';
+import { attempt } from './undo.ts';
 
 const INVITE_HOURS = 24;
 const LONGEST_ROTATION = 30 * 86_400 * MICROS_PER_SECOND;
@@ -373,15 +374,25 @@ export function administration(
     },
 
     undo({ all }) {
-      const dark = gate.darkness.undo();
-      const { protections } = gate;
+      const { protections, darkness, firewall } = gate;
       const tried = protections.tried(services());
       const ended = services().filter((service) => tried.includes(service) || (all && service.protect));
-      for (const service of ended) protections.unprotect(service);
+      const state = darkness.state()?.state;
+      const dark = state === undefined ? 'none' : state === 'trying' ? 'trial' : 'confirmed';
+      // The kernel first, whatever the disk or the configuration says: somebody may be waiting outside.
+      if (ended.length > 0) firewall.unprotect(ended.flatMap(({ endpoints }) => endpoints));
+      const byHand = [
+        ...attempt(() => void darkness.undo()),
+        ...ended.flatMap((service) =>
+          attempt(() => {
+            protections.unprotect(service);
+          }),
+        ),
+      ];
       const names = ended.map(({ name }) => name);
       if (dark !== 'none' || names.length > 0)
         gate.log('warning', 'undone by command', { dark, services: names.join(',') });
-      return { dark, services: names, running: true, byHand: [] };
+      return { dark, services: names, running: true, byHand };
     },
 
     reload() {

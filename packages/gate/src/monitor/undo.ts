@@ -7,12 +7,12 @@ import { openNftables } from '../firewall/nftables.ts';
 import { formatEndpoint } from './grant.ts';
 
 /** Runs a step of which a failure must not stop the next; returns what to say about it. */
-function attempt(step: () => void): string[] {
+export function attempt(step: () => void): string[] {
   try {
     step();
     return [];
   } catch (error) {
-    if (!(error instanceof PersonError)) throw error;
+    if (!(error instanceof PersonError)) return [error instanceof Error ? error.message : 'unknown error'];
     return [`${error.message}${error.hint === undefined ? '' : `; ${error.hint}`}`];
   }
 }
