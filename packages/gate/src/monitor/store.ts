@@ -25,8 +25,8 @@ const LOG_BYTES = 2 << 20;
 const PAGE_BYTES = 4096;
 /** How many times that must be free on the disk, before and after. */
 const ROOM = 4;
-/** Most records between two checkpoints; with what is known of their grants they fit the log. */
-const CHECKPOINT = 192;
+/** Most changes between two checkpoints, of records, keyed knocks and grants: they fit the log. */
+const CHECKPOINT = 448;
 /** Rows that are kept in memory as well, of the devices that were heard last: looking one up then costs next to nothing. */
 const CACHED = 4096;
 /** Usually the checkpoint comes when nothing was recorded for so long, in milliseconds: it may take longer than a knock should wait. */
@@ -288,7 +288,7 @@ export function openStore(directory: string, lastRecord: string, random: Random)
     }
   }
   const cache = new Map<DeviceId, Remembered>();
-  let records = 0;
+  let changes = 0;
   let resting: NodeJS.Timeout | undefined;
   let open = true;
   const checkpoint = (): void => {
@@ -297,6 +297,12 @@ export function openStore(directory: string, lastRecord: string, random: Random)
     } catch {
       // A full disk: the log keeps what it has, and records say so themselves.
     }
+  };
+  /** After each change of a knock: a log that had to grow would make the next one wait for more of the disk. */
+  const changed = (): void => {
+    resting?.refresh();
+    resting ??= setTimeout(checkpoint, REST).unref();
+    if (++changes % CHECKPOINT === 0) setImmediate(checkpoint);
   };
 
   return {
@@ -311,9 +317,7 @@ export function openStore(directory: string, lastRecord: string, random: Random)
       cache.set(id, { row, gateKey });
       const [oldest] = cache.size > CACHED ? cache.keys() : [];
       if (oldest !== undefined) cache.delete(oldest);
-      resting?.refresh();
-      resting ??= setTimeout(checkpoint, REST).unref();
-      if (++records % CHECKPOINT === 0) setImmediate(checkpoint);
+      changed();
     },
     knockedSlot(id) {
       const found = knocked.get(fromHex(id))?.['slot'];
@@ -321,6 +325,7 @@ export function openStore(directory: string, lastRecord: string, random: Random)
     },
     recordKnock(id, slot) {
       setKnocked.run(fromHex(id), slot);
+      changed();
     },
     lastKnockedSlot: () => integer(lastKnocked.get()?.['slot'] ?? 0),
     gateKeysUsed() {
@@ -363,9 +368,11 @@ export function openStore(directory: string, lastRecord: string, random: Random)
         it.ends,
         it.slot ?? null,
       );
+      changed();
     },
     dropGrant(id) {
       dropGrant.run(id);
+      changed();
     },
     grants() {
       return grants.all().map((row) => ({
