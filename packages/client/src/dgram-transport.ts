@@ -1,7 +1,7 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { randomBytes } from 'node:crypto';
 import { familyOf, formatAddress, parseAddress, type UnixMicros } from '@postern/protocol';
-import { networkOf } from './platform.ts';
+import { monotonic, networkOf } from './platform.ts';
 import { type Path, PathError, type PathEvents, type Surroundings, type Transport } from './transport.ts';
 
 /** Real UDP. */
@@ -13,7 +13,7 @@ export function realSurroundings(): Surroundings {
     transport: dgramTransport,
     random: (size) => randomBytes(size),
     now: () => (Date.now() * 1000) as UnixMicros,
-    tick: () => performance.now(),
+    tick: monotonic,
     after: (milliseconds, run) => {
       const timer = setTimeout(run, milliseconds);
       return () => {

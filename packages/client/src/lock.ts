@@ -2,7 +2,7 @@
 import { closeSync, openSync, readFileSync, statSync, unlinkSync, writeSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import process from 'node:process';
-import { lives, processPlace, startOf } from './platform.ts';
+import { lives, monotonic, processPlace, startOf } from './platform.ts';
 
 /** A lock from a place whose processes we cannot see, or without a holder's name, is dead after this time. Sections take milliseconds. */
 const UNSEEN_MS = 30_000;
@@ -32,9 +32,9 @@ interface Holder {
  * @throws LockTimeout after `patience` milliseconds; errors of the file system as they come
  */
 export async function withLock<T>(path: string, section: () => T, patience = 10_000): Promise<T> {
-  const end = performance.now() + patience;
+  const end = monotonic() + patience;
   for (let wait = 1; !tryLock(path, 0); wait = Math.min(2 * wait, 16)) {
-    if (performance.now() > end) throw new LockTimeout(path, holderOf(path)?.pid);
+    if (monotonic() > end) throw new LockTimeout(path, holderOf(path)?.pid);
     await new Promise((resolve) => setTimeout(resolve, wait * (0.5 + Math.random())));
   }
   try {
