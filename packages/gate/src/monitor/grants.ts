@@ -13,16 +13,7 @@ import {
 import type { Forward } from '../config/model.ts';
 import { ONCE_SLOTS, type Applied, type Change, type Endpoint, type Firewall, type Source } from '../firewall/port.ts';
 import { adopt } from './adoption.ts';
-import {
-  elementKey,
-  formatEndpoint,
-  grantOf,
-  leadAlike,
-  recordOf,
-  sameSource,
-  targetOf,
-  type Grant,
-} from './grant.ts';
+import { elementKey, formatEndpoint, grantOf, leadAlike, recordOf, sameSource, targetOf, type Grant } from './grant.ts';
 import type { Holder } from './holder.ts';
 import type { Store } from './store.ts';
 

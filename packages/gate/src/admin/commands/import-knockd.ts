@@ -11,7 +11,10 @@ const TITLES: Readonly<Record<Note['fate'], string>> = {
 };
 
 function showReport(all: Import, file: string, io: Io): void {
-  const named = [...all.notes.map((note) => ({ note, door: undefined })), ...all.doors.flatMap(({ from, notes }) => notes.map((note) => ({ note, door: from })))];
+  const named = [
+    ...all.notes.map((note) => ({ note, door: undefined })),
+    ...all.doors.flatMap(({ from, notes }) => notes.map((note) => ({ note, door: from }))),
+  ];
   for (const [fate, title] of Object.entries(TITLES)) {
     const these = named.filter(({ note }) => note.fate === fate);
     if (these.length === 0) continue;
@@ -55,7 +58,9 @@ export const importKnockdCommand: Command = {
     'A door whose command opens a port with iptables for its source can be a grant instead: with `--native` it is. Then the kernel ends it, connections that began live on, and the port has to be hidden with `posternd protect`, and let in by the rules of the host.',
     'Exit codes: 0 everything was taken over, 1 some door was not.',
   ],
-  arguments: [{ name: 'file', help: 'the configuration file of knockd; /etc/knockd.conf if not given', optional: true }],
+  arguments: [
+    { name: 'file', help: 'the configuration file of knockd; /etc/knockd.conf if not given', optional: true },
+  ],
   options: [
     { name: 'native', help: 'grants in place of the iptables commands that they can stand in for' },
     { name: 'write', help: 'add the doors to posternd.toml' },
