@@ -33,11 +33,11 @@ function durableWrite(directory: string): number {
 }
 
 /** Runs a program to its end; milliseconds. */
-function timed(args: readonly string[], cwd: string): number {
+function timed(program: string, args: readonly string[], cwd: string): number {
   const begun = performance.now();
-  const { status, stderr } = spawnSync(process.execPath, args, { cwd, encoding: 'utf8', timeout: 60_000 });
+  const { status, stderr } = spawnSync(program, args, { cwd, encoding: 'utf8', timeout: 60_000 });
   const took = performance.now() - begun;
-  if (status !== 0) throw new Error(`${args.join(' ')}: ${stderr}`);
+  if (status !== 0) throw new Error(`${program} ${args.join(' ')}: ${stderr}`);
   return took;
 }
 
@@ -62,7 +62,7 @@ export const client: Bench = {
     gateSide.connect(deviceSide, [`${GATE}/24`], ['10.91.0.2/24']);
     await using gate = new GateFiles(gateSide);
     const bundle = join(gate.directory, 'bundle');
-    const main = join(bundle, 'main.js');
+    const postern = join(bundle, 'postern');
     execFileSync(join(ROOT, 'script/bundle'), [bundle], { stdio: ['ignore', 'inherit', 'inherit'] });
     configure(gate);
     const count = Math.ceil((ROUNDS + WARM_UP) / KNOCKS_OF_A_DEVICE);
@@ -72,14 +72,14 @@ export const client: Bench = {
     const invites = [invite, ...devices.slice(1).map(() => (gate.json('invite', 'ada') as { invite: string }).invite)];
     const times = { node: [] as number[], version: [] as number[], knock: [] as number[], disk: [] as number[] };
     await inNamespace(deviceSide, () => {
-      devices.forEach((device, i) => timed([main, 'join', invites[i] ?? '', '--config', device], gate.directory));
+      devices.forEach((device, i) => timed(postern, ['join', invites[i] ?? '', '--config', device], gate.directory));
       say(`${String(ROUNDS)} rounds of node -e 0, postern --version and postern knock …`);
       for (let i = 0; i < WARM_UP + ROUNDS; i++) {
         const device = devices[Math.floor(i / KNOCKS_OF_A_DEVICE)] ?? '';
         const took = {
-          node: timed(['-e', '0'], gate.directory),
-          version: timed([main, '--version'], gate.directory),
-          knock: timed([main, 'knock', 'gate', '--config', device], gate.directory),
+          node: timed(process.execPath, ['-e', '0'], gate.directory),
+          version: timed(postern, ['--version'], gate.directory),
+          knock: timed(postern, ['knock', 'gate', '--config', device], gate.directory),
           disk: durableWrite(gate.directory),
         };
         if (i >= WARM_UP)
