@@ -54,7 +54,9 @@ test('a tarball holds the built code with its declarations, and no source, test 
     assert.deepEqual(
       files.filter(
         (file) =>
-          !/^package\/(dist\/.*(?<!\.test|\.fixture|\.bench)\.(js|d\.ts)|dist/config/\w+\.schema\.json|package\.json|README\.md|LICENSE)$/.test(file),
+          !/^package\/(dist\/.*(?<!\.test|\.fixture|\.bench)\.(js|d\.ts)|dist\/config\/\w+\.schema\.json|package\.json|README\.md|LICENSE)$/.test(
+            file,
+          ),
       ),
       [],
       name,

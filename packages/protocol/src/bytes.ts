@@ -1,6 +1,7 @@
 /** `bytes` as lower-case hexadecimal digits, two for each byte. */
 export function toHex(bytes: Uint8Array): string {
   // Native: a client that runs for 50 ms never gets its loops compiled, and a post-quantum key has 1,216 bytes.
+  // eslint-disable-next-line no-restricted-globals -- Uint8Array.prototype.toHex is not in Node 24
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex');
 }
 
@@ -12,6 +13,7 @@ export function toHex(bytes: Uint8Array): string {
 export function fromHex(text: string): Uint8Array {
   if (!/^[0-9a-f]*$/i.test(text)) throw new TypeError('hexadecimal digits expected');
   if (text.length % 2 !== 0) throw new RangeError('an even number of hexadecimal digits expected');
+  // eslint-disable-next-line no-restricted-globals -- nor is Uint8Array.fromHex
   return new Uint8Array(Buffer.from(text, 'hex'));
 }
 
