@@ -16,7 +16,8 @@ import { round, summarise } from './statistics.ts';
 const ROUNDS = 100;
 /** Not measured: the gate's first knocks wait for compilers. */
 const WARM_UP = 40;
-const PAUSE = 40;
+/** Knocks of one kind before the next kind has its turn, and the rest between two, in ms: as `latency` measures single packets. */
+const [BLOCK, PAUSE] = [10, 2] as const;
 const GOAL = 2;
 const PORT = 8022;
 const SEQUENCE = [7000, 8000, 9000] as const;
@@ -114,11 +115,15 @@ export const knockLatency: Bench = {
       const until = 2 * (KEYED.slot / 1000) + (KEYED.slot / 1000 - (Date.now() % (KEYED.slot / 1000)));
       say(`a new gate believes keyed knocks from its third slot on: waiting ${String(Math.ceil(until / 1000))} s …`);
       await sleep(until + 500);
-      const knocks = Array.from({ length: rounds }, (_, i): KnockPlan['knocks'] => [
-        { from: hex(own[2 * i] ?? ''), gate: hex(OURS), way: sequenceOf(i) },
-        { from: hex(own[2 * i + 1] ?? ''), gate: hex(OURS), way: { key: keys[i] ?? '', service: 'bench' } },
-        { from: hex(other[i] ?? ''), gate: hex(THEIRS), way: SEQUENCE },
-      ]).flat();
+      const kinds: readonly ((i: number) => KnockPlan['knocks'][number])[] = [
+        (i) => ({ from: hex(own[2 * i] ?? ''), gate: hex(OURS), way: sequenceOf(i) }),
+        (i) => ({ from: hex(own[2 * i + 1] ?? ''), gate: hex(OURS), way: { key: keys[i] ?? '', service: 'bench' } }),
+        (i) => ({ from: hex(other[i] ?? ''), gate: hex(THEIRS), way: SEQUENCE }),
+      ];
+      const knocks = Array.from({ length: kinds.length * rounds }, (_, at) => {
+        const turn = Math.floor(at / BLOCK);
+        return kinds[turn % kinds.length]?.(Math.floor(turn / kinds.length) * BLOCK + (at % BLOCK));
+      }).filter((knock) => knock !== undefined);
       const plan: KnockPlan = { servicePort: PORT, pause: PAUSE, knocks };
       const file = join(gate.directory, 'plan.json');
       writeFileSync(file, JSON.stringify(plan), { mode: 0o600 });
@@ -133,7 +138,7 @@ export const knockLatency: Bench = {
       await new Promise((resolve) => child.once('close', resolve));
       const { milliseconds } = JSON.parse(out) as { milliseconds: (number | null)[] };
       const of = (which: number): ReturnType<typeof summarise> =>
-        summarise(milliseconds.filter((_, i) => i % 3 === which).slice(WARM_UP));
+        summarise(milliseconds.filter((_, at) => Math.floor(at / BLOCK) % kinds.length === which).slice(WARM_UP));
       const [classic, keyed, knockd] = [of(0), of(1), of(2)];
       const disk = summarise([...before, ...durableWrites(gate.directory, ROUNDS)]);
       const ok = [classic, keyed].every(({ lost, median }) => lost === 0 && median <= GOAL);
