@@ -43,6 +43,12 @@ export async function runSshConfig(parsed: Parsed, io: Io): Promise<number> {
     const names = [...sections.keys()].join(', ');
     if (changed) io.out(`ssh knocks on ${names} by itself now: ${files.own}, which ${files.config} includes`);
     else io.out(`nothing to change: ssh knocks on ${names} by itself already`);
+    // The addresses come from the invite: whoever wrote it chose under which names ssh goes to his gate.
+    const own = new Set(sections.keys());
+    const others = [...sections.values()]
+      .flatMap((section) => describeSection(section).names)
+      .filter((it) => !own.has(it));
+    if (changed && others.length > 0) io.out(`and where ssh is given another name of it: ${others.join(', ')}`);
     io.out(`try: ssh ${[...sections.keys()][0] ?? ''}`);
   }
   return EXIT.ok;

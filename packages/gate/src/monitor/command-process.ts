@@ -4,6 +4,7 @@ import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { type CommandOrder, type CommandReport, decodeReport } from '../line/command-line.ts';
+import { closeOnExec } from '../system/libc.ts';
 import type { Log } from './log.ts';
 
 const SOURCE = extname(import.meta.filename) === '.ts';
@@ -49,6 +50,8 @@ export class CommandProcess implements Disposable {
 
   #start(): ChildProcess {
     const privileges = [`--bounding-set=${KEPT}`, '--no-new-privs', '--pdeathsig=KILL'];
+    // Whatever our own parent left open is not for commands.
+    closeOnExec(3);
     const child = spawn('setpriv', [...privileges, '--', process.execPath, ...NODE_FLAGS, this.#entry], {
       cwd: '/',
       env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },

@@ -17,6 +17,7 @@ import {
   type Suite,
   type UnixMicros,
 } from '@postern/protocol';
+import { PersonError } from '@postern/terminal';
 import type { Configuration, Door } from '../config/model.ts';
 import { readConnections } from '../admin/tcp-table.ts';
 import { loadConfiguration, loadUser } from '../config/load.ts';
@@ -199,7 +200,7 @@ export class Gate implements Disposable {
     });
     this.#knockKeys = readKnockKeys(this.#knockKeyFile);
     this.knocks = this.#makeKnocks(options);
-    this.knocks.check(this.#configuration);
+    this.#configuration = this.#withoutBrokenDoors(this.#configuration);
     this.#configureKnocks();
   }
 
@@ -415,6 +416,21 @@ export class Gate implements Disposable {
   #withMoreDoors(configuration: Configuration): Configuration {
     const more = this.#moreDoors?.(configuration) ?? [];
     return more.length === 0 ? configuration : { ...configuration, doors: [...configuration.doors, ...more] };
+  }
+
+  /** At the start one broken door must keep nobody else out; a reload refuses it. */
+  #withoutBrokenDoors(configuration: Configuration): Configuration {
+    const doors = configuration.doors.filter((door) => {
+      try {
+        this.knocks.check({ doors: [door] });
+        return true;
+      } catch (error) {
+        if (!(error instanceof PersonError)) throw error;
+        this.log('error', `a door was left out: ${error.message}`, { door: door.name, hint: error.hint });
+        return false;
+      }
+    });
+    return doors.length === configuration.doors.length ? configuration : { ...configuration, doors };
   }
 
   #isDoor(name: string, service: ServiceName | undefined): boolean {
