@@ -15,7 +15,7 @@ import { round, summarise } from './statistics.ts';
 
 const ROUNDS = 100;
 /** Not measured: the gate's first knocks wait for compilers. */
-const WARM_UP = 40;
+const WARM_UP = 100;
 /** Knocks of one kind before the next kind has its turn, and the rest between two, in ms: as `latency` measures single packets. */
 const [BLOCK, PAUSE] = [10, 2] as const;
 const GOAL = 2;

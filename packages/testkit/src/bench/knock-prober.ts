@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { boundPorts, fromHex, KEYED, keyedPorts, slotOf, type ServiceName, type UnixMicros } from '@postern/protocol';
-import { close, SynProbe, tightTimers, wait } from './native-socket.ts';
+import { close, send, socketAddress, SynProbe, tightTimers, udpSocket, wait } from './native-socket.ts';
 
 /** What the prober is told. Bytes are hexadecimal. */
 export interface KnockPlan {
@@ -37,6 +37,17 @@ function portsOf(way: KnockPlan['knocks'][number]['way'], from: Uint8Array): rea
   return [...first.slice(0, KEYED.needed - 1), ...bound, last];
 }
 
+interface Knock {
+  readonly fd: number;
+  send(): unknown;
+}
+
+/** By UDP, as `postern knock --keyed` begins: of the resets for SYNs each raw socket here would get its copy. */
+function datagram(from: Uint8Array, to: Uint8Array, port: number): Knock {
+  const fd = udpSocket(4, socketAddress(4, from, 0), socketAddress(4, to, port));
+  return { fd, send: () => send(fd, new Uint8Array(1)) };
+}
+
 function knockAndProbe(
   { servicePort }: KnockPlan,
   { from, gate, way }: KnockPlan['knocks'][number],
@@ -45,7 +56,7 @@ function knockAndProbe(
   const own = 20_000 + Math.floor(Math.random() * 40_000);
   const syn = (port: number): SynProbe => new SynProbe(4, source, own, target, port);
   const ports = portsOf(way, source);
-  const knocks = ports.map(syn);
+  const knocks = ports.map((port) => ('key' in way ? datagram(source, target, port) : syn(port)));
   const probe = syn(servicePort);
   try {
     for (const knock of knocks.slice(0, -1)) {
