@@ -302,7 +302,6 @@ export class Knocks {
     } catch {
       return refuse('record-failed');
     }
-    this.#line?.sendKnocks(this.#sets.used(pair.device, slot));
     const granted = grants.open(
       {
         request: toHex(random(8)) as RequestId,
@@ -316,6 +315,8 @@ export class Knocks {
       },
       now,
     );
+    // Only spares the sentry work, so it need not come before the grant.
+    this.#line?.sendKnocks(this.#sets.used(pair.device, slot));
     if (!granted.ok) return refuse('failed');
     this.#opened.keyed++;
     this.#context.onEvent({ kind: 'keyed', member, grant: granted.value, bound: verdict === 'bound' });

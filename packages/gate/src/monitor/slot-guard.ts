@@ -40,6 +40,8 @@ export type SlotRefusal = 'slot-used' | 'slot-uncertain' | 'slot-over';
 export class SlotGuard {
   readonly #context: SlotContext;
   #floor: number;
+  /** What the second memory holds, as far as this run knows. */
+  #anchored: number;
   /** Undefined when the state is not young. */
   #young: Youth | undefined;
   /** How far the clock is ahead of the time that nobody can set. */
@@ -50,6 +52,7 @@ export class SlotGuard {
     const { store, anchor, uptime } = context;
     this.#ahead = now - uptime();
     const anchored = anchor();
+    this.#anchored = anchored;
     const known = numberOf(store.meta('knock-floor'));
     this.#floor = Math.max(known, store.lastKnockedSlot() < anchored ? anchored : 0);
     if (this.#floor > known) keep(store, 'knock-floor', this.#floor);
@@ -73,10 +76,12 @@ export class SlotGuard {
 
   /** The durable record: on return the slot is used, for good. @throws when it could not be written */
   use(device: DeviceId, slot: number): void {
-    const { store, anchor, setAnchor } = this.#context;
+    const { store, setAnchor } = this.#context;
     store.recordKnock(device, slot);
+    if (slot <= this.#anchored) return;
     try {
-      if (slot > anchor()) setAnchor(slot);
+      setAnchor(slot);
+      this.#anchored = slot;
     } catch {
       // The first memory has it; this second one is for the day that the first is lost.
     }
