@@ -64,7 +64,8 @@ export interface GateOptions {
   /** Makes what runs the commands of doors. */
   readonly commands?: ((store: Store) => CommandRunner) | undefined;
   /** Doors that do not stand in the configuration. */
-  readonly moreDoors?: ((configuration: Configuration) => readonly Door[]) | undefined;
+  readonly moreDoors?:
+    ((configuration: Configuration, leaveOut?: (error: PersonError) => void) => readonly Door[]) | undefined;
   /** The sequences of doors with one-time sequences. */
   readonly oneTime?: OneTimeSequences | undefined;
 }
@@ -126,7 +127,9 @@ export class Gate implements Disposable {
     closeDoors(firewall, this.#configuration);
     darkenAtStart(firewall, this.#configuration, readFlows, clock());
     this.#moreDoors = options.moreDoors;
-    this.#configuration = this.#withMoreDoors(this.#configuration);
+    this.#configuration = this.#withMoreDoors(this.#configuration, (error) => {
+      log('error', `a door was left out: ${error.message}`, { hint: error.hint });
+    });
     this.#directory = makeDirectory(this.#configuration);
     this.#secrets = readGateKey(this.#configuration.keyFile);
     this.statics = {
@@ -413,8 +416,8 @@ export class Gate implements Disposable {
     }
   }
 
-  #withMoreDoors(configuration: Configuration): Configuration {
-    const more = this.#moreDoors?.(configuration) ?? [];
+  #withMoreDoors(configuration: Configuration, leaveOut?: (error: PersonError) => void): Configuration {
+    const more = this.#moreDoors?.(configuration, leaveOut) ?? [];
     return more.length === 0 ? configuration : { ...configuration, doors: [...configuration.doors, ...more] };
   }
 

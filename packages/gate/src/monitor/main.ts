@@ -6,7 +6,7 @@ import { forbidCoreDumps } from '../system/core-dumps.ts';
 import { notifyManager } from '../system/notify.ts';
 import { administration } from './administration.ts';
 import { AdminServer, refuseSecond } from './admin-server.ts';
-import { Gate } from './gate.ts';
+import { Gate, type GateOptions } from './gate.ts';
 import { makeLog } from './log.ts';
 import { CommandProcess } from './command-process.ts';
 import { DoorCommands, type DoorCommandsContext } from './door-commands.ts';
@@ -17,7 +17,6 @@ import { startSentry } from './sentry-process.ts';
 import type { Store } from './store.ts';
 import { knockdDoors } from '../config/knockd/load.ts';
 import { loadGate } from '../config/load.ts';
-import type { Configuration } from '../config/model.ts';
 
 const HOUSEKEEPING = 60_000;
 /** How often the ruleset is looked after, in milliseconds. */
@@ -66,8 +65,8 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
   };
   const oneTime = new OneTimeFiles(log);
   const { configFile, knockd } = options;
-  const moreDoors =
-    knockd === undefined ? undefined : (configuration: Configuration) => knockdDoors(knockd, configuration);
+  const moreDoors: GateOptions['moreDoors'] =
+    knockd === undefined ? undefined : (configuration, leaveOut) => knockdDoors(knockd, configuration, leaveOut);
   using gate = new Gate({ configFile, firewall: openNftables(), clock, log, commands, oneTime, moreDoors });
   const { configuration } = gate;
   using sentry = startSentry({

@@ -73,7 +73,9 @@ test(
     using gateSide = new Namespace('gate');
     await using gate = new GateFiles(gateSide);
     const knockd = join(gate.directory, 'knockd.conf');
-    writeFileSync(knockd, KNOCKD_CONF);
+    // As Debian ships it: with a door whose program no package brings.
+    const broken = '[openHTTPS]\n\tsequence = 12345,54321\n\tcommand = knock_add -i -c INPUT -f %IP%\n';
+    writeFileSync(knockd, `${KNOCKD_CONF}\n${broken}`);
     const view = `mount -t tmpfs -o mode=755 tmpfs /var/lib && mount -t tmpfs -o mode=755 tmpfs /run && mkdir /run/postern && exec "$@"`;
     const child = gateSide.spawn(
       'unshare',
@@ -100,6 +102,7 @@ test(
     const deadline = Date.now() + 20_000;
     while (!/^posternd: ready /m.test(log) && child.exitCode === null && Date.now() < deadline) await sleep(50);
     assert.match(log, /made .*posternd\.toml and its keys, without any service/);
+    assert.match(log, /error: a door was left out: .*knockd\.conf:\d+: door openHTTPS: start: there is no program/);
     assert.match(log, /^posternd: ready /m);
     assert.ok(existsSync(join(gate.directory, 'gate.key')));
     assert.match(readFileSync(gate.config, 'utf8'), /^\[gate\]$/m);

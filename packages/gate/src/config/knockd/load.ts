@@ -32,20 +32,25 @@ export function importKnockd(file: string): Import {
 /**
  * The doors of a knockd.conf, to be run beside those of the configuration.
  *
- * @throws PersonError also where a door cannot be run as it is, with the command that shows how it can
+ * @param leaveOut - told of a door that cannot be run as it is, with the command that shows how it can; without it that is thrown
+ * @throws PersonError for a file that knockd would not take
  */
 export function knockdDoors(
   file: string,
   { services, port, doors }: Pick<Configuration, 'services' | 'port' | 'doors'>,
+  leaveOut: (error: PersonError) => void = fail,
 ): readonly Door[] {
   const all = importKnockd(file);
-  for (const { notes, table, name, from } of all.doors) {
+  const usable = all.doors.filter(({ notes, table, name, from }) => {
     const refused = notes.find(({ fate }) => fate === 'refused');
     if (table === undefined || refused !== undefined) {
-      throw new PersonError(`${file}:${refused?.line ?? 1}: door ${from}: ${refused?.text ?? 'it cannot be run'}`, {
-        hint: `\`posternd import knockd ${file}\` shows the form that can be run`,
-        exitCode: EXIT.configuration,
-      });
+      leaveOut(
+        new PersonError(`${file}:${refused?.line ?? 1}: door ${from}: ${refused?.text ?? 'it cannot be run'}`, {
+          hint: `\`posternd import knockd ${file}\` shows the form that can be run`,
+          exitCode: EXIT.configuration,
+        }),
+      );
+      return false;
     }
     if (doors.some((door) => door.name === name)) {
       throw new PersonError(`${file}: there is a door ${name} in posternd.toml, too`, {
@@ -53,7 +58,12 @@ export function knockdDoors(
         exitCode: EXIT.configuration,
       });
     }
-  }
-  const toml = parseToml(`${file} (as doors)`, formatImport(all, file, false));
+    return true;
+  });
+  const toml = parseToml(`${file} (as doors)`, formatImport({ ...all, doors: usable }, file, false));
   return readDoors(toml, (toml.data['doors'] ?? {}) as Readonly<Record<string, DoorTable>>, services, port);
+}
+
+function fail(error: PersonError): never {
+  throw error;
 }
