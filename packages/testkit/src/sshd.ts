@@ -1,7 +1,7 @@
 /** A real OpenSSH server in a namespace, with throw-away keys, from the unpacked package under `.tools/` or from the system. */
 import { execFileSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Namespace } from './namespace.ts';
 import { removeTemporary, temporaryDirectory } from './temporary.ts';
@@ -45,7 +45,12 @@ export class Sshd implements AsyncDisposable {
     const authorized = at('authorized_keys');
     writeFileSync(authorized, readFileSync(at('client.pub')));
     // The unpacked package made no user for privilege separation; this one exists only in sshd's own mount namespace.
-    const passwd = readFileSync('/etc/passwd', 'utf8');
+    // An empty home: what the machine's own ~/.bashrc says is no part of a test.
+    mkdirSync(at('home'));
+    const passwd = readFileSync('/etc/passwd', 'utf8').replace(
+      /^(root:[^:]*:[^:]*:[^:]*:[^:]*:)[^:]*/m,
+      (_, before: string) => before + at('home'),
+    );
     writeFileSync(
       at('passwd'),
       /^sshd:/m.test(passwd) ? passwd : `${passwd}sshd:x:65533:65534::/run/sshd:/usr/sbin/nologin\n`,
