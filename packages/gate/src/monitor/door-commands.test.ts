@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseAddress, type UnixMicros } from '@postern/protocol';
 import type { Door } from '../config/model.ts';
-import type { CommandOrder } from '../line/command-line.ts';
+import type { CommandOrder, CommandReport } from '../line/command-line.ts';
 import { DoorCommands } from './door-commands.ts';
 
 const address = (text: string): Uint8Array => parseAddress(text) ?? assert.fail(text);
@@ -21,19 +21,25 @@ const door: Door = {
 class Bench {
   readonly orders: (readonly string[])[] = [];
   readonly state = new Map<string, Uint8Array>();
+  /** What the runner reports of each order, once somebody wants to hear it. */
+  readonly reports: ((how: CommandReport['how']) => void)[] = [];
   busy = false;
+  now = 1_800_000_000_000_000;
 
   commands(boot: string): DoorCommands {
-    const order = ({ argv }: Omit<CommandOrder, 'id'>): boolean => {
+    const order = ({ argv }: Omit<CommandOrder, 'id'>, done: (report: CommandReport) => void): boolean => {
       if (this.busy) return false;
       this.orders.push(argv);
+      this.reports.push((how) => {
+        done({ id: 0, code: 0, how, output: '' });
+      });
       return true;
     };
     const store = {
       meta: (key: string) => this.state.get(key),
       setMeta: (key: string, value: Uint8Array) => void this.state.set(key, value),
     };
-    const clock = (): UnixMicros => 1_800_000_000_000_000 as UnixMicros;
+    const clock = (): UnixMicros => this.now as UnixMicros;
     return new DoorCommands({ order, store, clock, log: () => undefined, boot });
   }
 
@@ -44,6 +50,7 @@ class Bench {
 }
 
 const START = ['/bin/start', '192.0.2.1'];
+const STOP = ['/bin/stop', '192.0.2.1'];
 
 test('the start command is not run twice, also when the daemon was started again', () => {
   const bench = new Bench();
@@ -67,4 +74,52 @@ test('a start command that nobody could be told to run is run with the next knoc
   bench.busy = false;
   commands.start(door, ADA);
   assert.deepEqual(bench.orders, [START]);
+});
+
+test('a stop command is due until it was run: it is tried again, and kept over a restart, but runs once', (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout'] });
+  const bench = new Bench();
+  const pass = (seconds: number): void => {
+    bench.now += seconds * 1_000_000;
+    context.mock.timers.tick(seconds * 1000);
+  };
+  {
+    using commands = bench.commands('boot 1');
+    commands.start(door, ADA);
+    bench.busy = true;
+    pass(3600);
+    assert.deepEqual(bench.orders, [START], 'nobody takes it');
+    bench.busy = false;
+    pass(10);
+    assert.deepEqual(bench.orders, [START, STOP]);
+    bench.reports[1]?.('not-started');
+    pass(10);
+    assert.deepEqual(bench.orders, [START, STOP, STOP], 'the runner died');
+  }
+  // We die before it is reported.
+  using again = bench.commands('boot 1');
+  pass(0);
+  assert.deepEqual(bench.orders, [START, STOP, STOP, STOP]);
+  pass(3600);
+  bench.reports[3]?.('ended');
+  pass(3600);
+  again.start(door, ADA);
+  assert.deepEqual(bench.orders, [START, STOP, STOP, STOP, START], 'and then it is over');
+});
+
+test('who knocks while the stop command runs is let in again, and closed again', (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout'] });
+  const bench = new Bench();
+  using commands = bench.commands('boot 1');
+  const pass = (seconds: number): void => {
+    bench.now += seconds * 1_000_000;
+    context.mock.timers.tick(seconds * 1000);
+  };
+  commands.start(door, ADA);
+  pass(3600);
+  commands.start(door, ADA);
+  bench.reports[1]?.('ended');
+  assert.deepEqual(bench.orders, [START, STOP, START]);
+  pass(3600);
+  assert.deepEqual(bench.orders, [START, STOP, START, STOP]);
 });

@@ -14,6 +14,8 @@ const DEFAULT_USER = 'nobody';
 const STOPS = 'door-stops';
 /** Stop commands of one door that wait at most; where one more would have to, the door does not open. */
 const MOST_STOPS = 4096;
+/** How long after a stop command could not be run it is tried again. */
+const AGAIN = 10 * MICROS_PER_SECOND;
 /** The longest wait of a timer of Node, in milliseconds. */
 const LONGEST_TIMER = 0x7fff_ffff;
 
@@ -48,6 +50,8 @@ export interface DoorCommandsContext {
 export class DoorCommands implements CommandRunner, Disposable {
   readonly #context: DoorCommandsContext;
   readonly #stops = new Map<string, Stop>();
+  /** Stops that were ordered and not reported yet: they are kept until then. */
+  readonly #running = new Set<Stop>();
   readonly #boot: string;
   #timer: NodeJS.Timeout | undefined;
 
@@ -55,10 +59,6 @@ export class DoorCommands implements CommandRunner, Disposable {
     this.#context = context;
     this.#boot = context.boot ?? readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
     for (const stop of readStops(context.store.meta(STOPS))) this.#stops.set(keyOf(stop.door, stop.source), stop);
-  }
-
-  /** Runs what is due, as soon as the gate serves. */
-  resume(): void {
     this.#schedule();
   }
 
@@ -109,7 +109,7 @@ export class DoorCommands implements CommandRunner, Disposable {
       }
       this.#schedule();
     }
-    if (due?.boot === this.#boot) return;
+    if (due?.boot === this.#boot && !this.#running.has(due)) return;
     const argv = commandFor(opener.family === 6 ? (commands.start6 ?? commands.start) : commands.start, door, opener);
     if (argv === undefined) return;
     const { user, timeLimit } = commands;
@@ -150,9 +150,9 @@ export class DoorCommands implements CommandRunner, Disposable {
 
   #schedule(): void {
     clearTimeout(this.#timer);
-    this.#timer = undefined;
-    if (this.#stops.size === 0) return;
-    const first = Math.min(...[...this.#stops.values()].map(({ at }) => at));
+    let first = Number.POSITIVE_INFINITY;
+    for (const stop of this.#stops.values()) if (!this.#running.has(stop)) first = Math.min(first, stop.at);
+    if (first === Number.POSITIVE_INFINITY) return;
     const wait = Math.min(LONGEST_TIMER, Math.max(0, Math.ceil((first - this.#context.clock()) / 1000)));
     this.#timer = setTimeout(() => {
       this.#runDue();
@@ -161,20 +161,36 @@ export class DoorCommands implements CommandRunner, Disposable {
 
   #runDue(): void {
     const now = this.#context.clock();
-    for (const [key, { door, argv, user, timeLimit, at }] of [...this.#stops]) {
-      if (at > now) continue;
-      this.#stops.delete(key);
-      try {
-        this.#order('stop', door, argv, user, timeLimit);
-      } catch (error) {
-        const message = error instanceof Error ? error.message : 'unknown error';
-        this.#context.log('error', 'a stop command was not run', { door, error: message });
-      }
+    for (const [key, stop] of [...this.#stops]) if (stop.at <= now && !this.#running.has(stop)) this.#runStop(key, stop);
+    this.#schedule();
+  }
+
+  /** It is due until it was run: whoever dies before that, we, the runner or the host, it comes later. */
+  #runStop(key: string, stop: Stop): void {
+    const { door, argv, user, timeLimit } = stop;
+    this.#running.add(stop);
+    try {
+      this.#order('stop', door, argv, user, timeLimit, (wasRun) => {
+        this.#stopped(key, stop, wasRun);
+      });
+    } catch (error) {
+      const message = error instanceof Error ? error.message : 'unknown error';
+      this.#context.log('error', 'a stop command was not run; it is tried again', { door, error: message });
+      this.#stopped(key, stop, false);
+    }
+  }
+
+  #stopped(key: string, stop: Stop, wasRun: boolean): void {
+    this.#running.delete(stop);
+    // Who knocked meanwhile has another one.
+    if (this.#stops.get(key) === stop) {
+      if (wasRun) this.#stops.delete(key);
+      else this.#stops.set(key, { ...stop, at: (this.#context.clock() + AGAIN) as UnixMicros });
     }
     try {
       this.#keep();
     } catch (error) {
-      // After a restart they run once more, which is better than never.
+      // After a restart it is run once more, which is better than never.
       const message = error instanceof Error ? error.message : 'unknown error';
       this.#context.log('error', 'which stop commands were run could not be recorded', { error: message });
     }
@@ -187,6 +203,7 @@ export class DoorCommands implements CommandRunner, Disposable {
     argv: readonly [string, ...string[]],
     name: string | undefined,
     timeLimit: number,
+    done: (wasRun: boolean) => void = () => undefined,
   ): void {
     const user = userOf(name, `doors.${door}.user`);
     const { log } = this.#context;
@@ -194,6 +211,7 @@ export class DoorCommands implements CommandRunner, Disposable {
       const said = output.trim() === '' ? undefined : output.trim();
       if (how === 'ended' && code === 0) log('info', `the ${what} command of a door ended`, { door, output: said });
       else log('error', `the ${what} command of a door failed`, { door, how, code, program: argv[0], output: said });
+      done(how !== 'not-started');
     });
     if (!ordered) throw new Error('too many commands wait');
   }

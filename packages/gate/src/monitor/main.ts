@@ -54,15 +54,8 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
   rehearse();
   using runner = new CommandProcess(log);
   using doors = new DisposableStack();
-  let resume = (): void => undefined;
-  const commands = (store: Store): DoorCommands => {
-    const order: DoorCommandsContext['order'] = (wanted, done) => runner.order(wanted, done);
-    const made = doors.use(new DoorCommands({ order, store, clock, log }));
-    resume = () => {
-      made.resume();
-    };
-    return made;
-  };
+  const order: DoorCommandsContext['order'] = (wanted, done) => runner.order(wanted, done);
+  const commands = (store: Store): DoorCommands => doors.use(new DoorCommands({ order, store, clock, log }));
   const oneTime = new OneTimeFiles(log);
   const { configFile, knockd } = options;
   const moreDoors: GateOptions['moreDoors'] =
@@ -104,7 +97,6 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
   gate.start();
   await using server = await AdminServer.listen(configuration.socket, handlers);
   await sentry.ready;
-  resume();
   const housekeeping = setInterval(() => {
     gate.housekeep();
   }, HOUSEKEEPING);
