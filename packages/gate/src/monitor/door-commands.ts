@@ -4,7 +4,7 @@ import { EXIT, PersonError } from '@postern/terminal';
 import type { Door, DoorCommands as Commands } from '../config/model.ts';
 import type { CommandOrder, CommandReport } from '../line/command-line.ts';
 import type { CommandRunner, Opener } from './knocks.ts';
-import type { Log } from './log.ts';
+import { messageOf, type Log } from './log.ts';
 import { findUser } from './sentry-user.ts';
 import type { Store } from './store.ts';
 
@@ -84,7 +84,7 @@ export class DoorCommands implements CommandRunner, Disposable {
     try {
       this.#start(door, opener);
     } catch (error) {
-      const message = error instanceof Error ? error.message : 'unknown error';
+      const message = messageOf(error);
       this.#context.log('error', 'the commands of a door were not run', { door: door.name, error: message });
     }
   }
@@ -161,7 +161,8 @@ export class DoorCommands implements CommandRunner, Disposable {
 
   #runDue(): void {
     const now = this.#context.clock();
-    for (const [key, stop] of [...this.#stops]) if (stop.at <= now && !this.#running.has(stop)) this.#runStop(key, stop);
+    for (const [key, stop] of [...this.#stops])
+      if (stop.at <= now && !this.#running.has(stop)) this.#runStop(key, stop);
     this.#schedule();
   }
 
@@ -174,7 +175,7 @@ export class DoorCommands implements CommandRunner, Disposable {
         this.#stopped(key, stop, wasRun);
       });
     } catch (error) {
-      const message = error instanceof Error ? error.message : 'unknown error';
+      const message = messageOf(error);
       this.#context.log('error', 'a stop command was not run; it is tried again', { door, error: message });
       this.#stopped(key, stop, false);
     }
@@ -191,7 +192,7 @@ export class DoorCommands implements CommandRunner, Disposable {
       this.#keep();
     } catch (error) {
       // After a restart it is run once more, which is better than never.
-      const message = error instanceof Error ? error.message : 'unknown error';
+      const message = messageOf(error);
       this.#context.log('error', 'which stop commands were run could not be recorded', { error: message });
     }
     this.#schedule();

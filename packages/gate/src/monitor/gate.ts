@@ -36,7 +36,7 @@ import { deviceOf, doorOf } from './holder.ts';
 import { GrantBook } from './grants.ts';
 import { withKey, withoutRevoked } from './knock-key-book.ts';
 import { Knocks, type CommandRunner, type KnockEvent } from './knocks.ts';
-import type { Log } from './log.ts';
+import { messageOf, type Log } from './log.ts';
 import type { OneTimeSequences } from './door-table.ts';
 import { Protections, SEED_SECONDS } from './protections.ts';
 import { RequestHandler, type GateEvent, type Verdict } from './requests.ts';
@@ -616,7 +616,7 @@ export class Gate implements Disposable {
     const now = this.clock();
     if (Math.abs(now - this.#troubled) < 10 * MICROS_PER_SECOND) return;
     this.#troubled = now;
-    this.log('error', what, { error: error instanceof Error ? error.message : 'unknown error' });
+    this.log('error', what, { error: messageOf(error) });
   }
 
   #count(reason: Refusal): void {

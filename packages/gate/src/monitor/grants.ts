@@ -16,6 +16,7 @@ import { adopt } from './adoption.ts';
 import { elementKey, formatEndpoint, grantOf, leadAlike, recordOf, sameSource, targetOf, type Grant } from './grant.ts';
 import type { Holder } from './holder.ts';
 import type { Store } from './store.ts';
+import { messageOf } from './log.ts';
 
 /** What a grant is asked for with. */
 export interface Wanted {
@@ -334,10 +335,7 @@ export class GrantBook {
     try {
       work();
     } catch (error) {
-      this.#onError(
-        'what is known of a grant could not be recorded',
-        error instanceof Error ? error.message : 'unknown error',
-      );
+      this.#onError('what is known of a grant could not be recorded', messageOf(error));
     }
   }
 

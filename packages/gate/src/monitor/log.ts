@@ -9,6 +9,11 @@ export type Fields = Readonly<Record<string, string | number | boolean | undefin
 /** Writes one line: what happened, then fields as `key=value`. */
 export type Log = (level: Level, what: string, fields?: Fields) => void;
 
+/** What an error says, for a log line. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : 'unknown error';
+}
+
 function field(value: string | number | boolean): string {
   const text = String(value);
   return /^[\w.:/@+-]+$/.test(text) ? text : printable(JSON.stringify(text));

@@ -34,6 +34,7 @@ import type { GateKeys } from '../config/gate-key.ts';
 import { gateKeyId } from './rotation.ts';
 import type { Store, StoredInvite } from './store.ts';
 import { TokenBucket } from './token-bucket.ts';
+import { messageOf } from './log.ts';
 
 /** What the sentry is told to seal into a receipt. */
 export interface Verdict {
@@ -165,7 +166,7 @@ export class RequestHandler {
     try {
       store.record(statement.device, row, usedKey);
     } catch (error) {
-      this.#context.onEvent({ kind: 'record-failed', error: error instanceof Error ? error.message : 'unknown error' });
+      this.#context.onEvent({ kind: 'record-failed', error: messageOf(error) });
       return refuse('record-failed');
     }
     if (frame.gateKey === 1 && (remembered === undefined || !equal(remembered.gateKey, usedKey)))
@@ -301,7 +302,7 @@ export class RequestHandler {
       } catch (error) {
         this.#context.onEvent({
           kind: 'record-failed',
-          error: error instanceof Error ? error.message : 'unknown error',
+          error: messageOf(error),
         });
         return false;
       }

@@ -29,6 +29,7 @@ import { SentryOutput } from './sentry-output.ts';
 import { SentrySockets, type GateKeys, type Hearing } from './sentry-sockets.ts';
 import { LineLimits } from './table.ts';
 import { lookUpUser, mustRead, stripped, type NumericUser } from './sentry-user.ts';
+import { messageOf } from './log.ts';
 
 export type { GateKeys, Hearing } from './sentry-sockets.ts';
 
@@ -422,7 +423,7 @@ class KeptSentry implements SentryProcess {
     try {
       this.#knockSockets?.tune(this.#knockPlan);
     } catch (error) {
-      const why = error instanceof Error ? error.message : 'unknown error';
+      const why = messageOf(error);
       this.#options.log('error', `the filter for port knocks could not be changed: ${why}`);
     }
   }

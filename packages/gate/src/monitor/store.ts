@@ -16,6 +16,7 @@ import {
 import { PersonError } from '@postern/terminal';
 import type { Holder } from './holder.ts';
 import { LastRecord } from './last-record.ts';
+import { messageOf } from './log.ts';
 
 /** Version of the database's layout; another one is refused, never guessed at. */
 const LAYOUT = 1;
@@ -145,13 +146,10 @@ function openDatabase(file: string): DatabaseSync {
 }
 
 function unusable(what: 'open' | 'use', file: string, error: unknown): PersonError {
-  return new PersonError(
-    `cannot ${what} the state database ${file}: ${error instanceof Error ? error.message : 'unknown error'}`,
-    {
-      hint: 'is the directory on a full or read-only disk? A damaged database may be moved away: each device then needs one more round trip',
-      cause: error,
-    },
-  );
+  return new PersonError(`cannot ${what} the state database ${file}: ${messageOf(error)}`, {
+    hint: 'is the directory on a full or read-only disk? A damaged database may be moved away: each device then needs one more round trip',
+    cause: error,
+  });
 }
 
 /** Error codes of SQLite (sqlite3.h) for a file that is damaged, or no database at all. */

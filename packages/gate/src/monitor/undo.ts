@@ -5,6 +5,7 @@ import { loadGate, type GateConfiguration } from '../config/load.ts';
 import { setProtect } from '../config/protect-edit.ts';
 import { openNftables } from '../firewall/nftables.ts';
 import { formatEndpoint } from './grant.ts';
+import { messageOf } from './log.ts';
 
 /** Runs a step of which a failure must not stop the next; returns what to say about it. */
 export function attempt(step: () => void): string[] {
@@ -12,7 +13,7 @@ export function attempt(step: () => void): string[] {
     step();
     return [];
   } catch (error) {
-    if (!(error instanceof PersonError)) return [error instanceof Error ? error.message : 'unknown error'];
+    if (!(error instanceof PersonError)) return [messageOf(error)];
     return [`${error.message}${error.hint === undefined ? '' : `; ${error.hint}`}`];
   }
 }
