@@ -1,6 +1,7 @@
 /** TCP connections as the kernel tells them in /proc/net/tcp and /proc/net/tcp6 (proc_net_tcp.rst in the kernel's documentation). */
 import { readFileSync } from 'node:fs';
 import { formatAddress } from '@postern/protocol';
+import { parseProcAddress } from '../system/proc-net.ts';
 import type { TcpConnection } from './evidence.ts';
 
 /** A connection with the inode of its socket; 0 when no process holds it any more. */
@@ -14,20 +15,10 @@ export interface TcpRow extends TcpConnection {
  */
 const LIVE: ReadonlySet<string> = new Set(['01', '04', '05', '08', '09', '0B']);
 
-const END = /^(?:([0-9A-F]{8})|([0-9A-F]{32})):([0-9A-F]{4})$/;
-
 function parseEnd(text: string): { address: string; port: number } | undefined {
-  const [, four, six, port = ''] = END.exec(text) ?? [];
-  const words = (four ?? six)?.match(/.{8}/g);
-  if (words === undefined || words === null) return undefined;
-  const bytes = new Uint8Array(16);
-  if (four !== undefined) bytes.fill(0xff, 10, 12);
-  const view = new DataView(bytes.buffer);
-  // The kernel prints words of network order as numbers of its own; both supported machines are little-endian.
-  words.forEach((word, i) => {
-    view.setUint32((four === undefined ? 0 : 12) + 4 * i, Number.parseInt(word, 16), true);
-  });
-  return { address: formatAddress(bytes), port: Number.parseInt(port, 16) };
+  const [, hex = '', port = ''] = /^([0-9A-F]+):([0-9A-F]{4})$/.exec(text) ?? [];
+  const address = parseProcAddress(hex);
+  return address === undefined ? undefined : { address: formatAddress(address), port: Number.parseInt(port, 16) };
 }
 
 /** The live connections in the text of such a file. Total: lines that are none are passed over. */

@@ -1,4 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { familyOf } from '@postern/protocol';
+import { parseProcAddress } from '../system/proc-net.ts';
 import type { Flow } from './port.ts';
 
 /**
@@ -7,11 +9,9 @@ import type { Flow } from './port.ts';
  */
 const LIVE = new Set([0x01, 0x04, 0x05, 0x08, 0x09, 0x0b]);
 
-/** `sl: local remote state …`; an address is 32-bit words as this machine reads them, a port is a plain number. */
+/** `sl: local remote state …`; a port is a plain number. */
 const LINE =
   /^\s*\d+:\s+(?:[0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4})\s+([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4})\s+([0-9A-F]{2})\s/;
-
-const MAPPED = [0, 0, 0xffff0000] as const;
 
 /**
  * Finds the live TCP connections of these local ports (of all when undefined) in the text of /proc/net/tcp or /proc/net/tcp6. Total: a line of another form
@@ -23,14 +23,10 @@ export function parseFlows(text: string, ports?: ReadonlySet<number>): Flow[] {
     const [, local = '', address = '', remote = '', state = ''] = LINE.exec(line) ?? [];
     const localPort = Number.parseInt(local, 16);
     if (!LIVE.has(Number.parseInt(state, 16)) || ports?.has(localPort) === false) continue;
-    const words = (address.match(/.{8}/g) ?? []).map((word) => Number.parseInt(word, 16));
-    const remoteAddress = new Uint8Array(16);
-    const view = new DataView(remoteAddress.buffer);
-    // What the kernel prints is its own reading of bytes in network order: little-endian on every supported machine.
-    const all = words.length === 1 ? [...MAPPED, ...words] : words;
-    for (const [i, word] of all.entries()) view.setUint32(i * 4, word, true);
-    const family = MAPPED.every((word, i) => all[i] === word) ? 4 : 6;
-    flows.push({ family, protocol: 'tcp', remoteAddress, remotePort: Number.parseInt(remote, 16), localPort });
+    const remoteAddress = parseProcAddress(address);
+    if (remoteAddress === undefined) continue;
+    const remotePort = Number.parseInt(remote, 16);
+    flows.push({ family: familyOf(remoteAddress), protocol: 'tcp', remoteAddress, remotePort, localPort });
   }
   return flows;
 }

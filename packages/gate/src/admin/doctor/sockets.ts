@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { basename } from 'node:path';
 import { formatAddress } from '@postern/protocol';
+import { parseProcAddress } from '../../system/proc-net.ts';
 
 /** One bound socket. */
 export interface ListeningSocket {
@@ -24,26 +25,15 @@ interface Row {
 /** LISTEN for TCP; 07, TCP_CLOSE, is an unconnected UDP or raw socket (include/net/tcp_states.h). */
 const WAITING: Readonly<Record<ListeningSocket['protocol'], string>> = { tcp: '0A', udp: '07', raw: '07' };
 
-function addressOf(hex: string): string {
-  const bytes = new Uint8Array(16);
-  const words = hex.match(/.{8}/g) ?? [];
-  if (words.length === 1) bytes.fill(0xff, 10, 12);
-  const view = new DataView(bytes.buffer);
-  // The kernel prints words of network order as numbers of its own; both supported machines are little-endian.
-  words.forEach((word, i) => {
-    view.setUint32((words.length === 1 ? 12 : 0) + 4 * i, Number.parseInt(word, 16), true);
-  });
-  return formatAddress(bytes);
-}
-
 /** The waiting sockets in the text of such a file. Total: lines that are none are passed over. */
 export function parseSockets(text: string, protocol: ListeningSocket['protocol']): Row[] {
   return text.split('\n').flatMap((line) => {
     const [, local = '', remote = '', state, , , , , , inode = ''] = line.trim().split(/\s+/);
-    const [, hex = '', port = ''] = /^([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4})$/.exec(local) ?? [];
+    const [, hex = '', port = ''] = /^([0-9A-F]+):([0-9A-F]{4})$/.exec(local) ?? [];
+    const address = parseProcAddress(hex);
     const connected = !/^0+:0000$/.test(remote);
-    if (hex === '' || state !== WAITING[protocol] || connected) return [];
-    return [{ protocol, address: addressOf(hex), port: Number.parseInt(port, 16), inode }];
+    if (address === undefined || state !== WAITING[protocol] || connected) return [];
+    return [{ protocol, address: formatAddress(address), port: Number.parseInt(port, 16), inode }];
   });
 }
 
