@@ -185,7 +185,8 @@ export function administration(
       const live = heldGrants();
       const { keys } = secrets;
       const counters: Record<string, number> = { ...sentry.counters() };
-      for (const [reason, count] of Object.entries(gate.refusals())) counters[reason] = (counters[reason] ?? 0) + count;
+      for (const [reason, count] of Object.entries(gate.events.refusals()))
+        counters[reason] = (counters[reason] ?? 0) + count;
       return {
         version: facts.version,
         name: configuration.name,
@@ -222,7 +223,7 @@ export function administration(
               },
         knocking: knocking(gate, sentry),
         knocks: gate.firewall.knocks(),
-        granted: gate.granted,
+        granted: gate.events.granted,
         refusals: Object.fromEntries(Object.entries(counters).filter(([, count]) => count > 0)),
       };
     },

@@ -4,9 +4,7 @@ import { dirname, join } from 'node:path';
 import process from 'node:process';
 import {
   MICROS_PER_SECOND,
-  REFUSALS,
   deviceIdOf,
-  formatAddress,
   importStaticPrivate,
   toHex,
   type DeviceId,
@@ -32,14 +30,15 @@ import type { Firewall, Plan } from '../firewall/port.ts';
 import type { DoorFrame, KnockedFrame, RequestFrame } from '../line/codec.ts';
 import { Darkness, darkenAtStart } from './darkness.ts';
 import { barred, makeDirectory, type Directory } from './directory.ts';
+import { EventLog } from './event-log.ts';
 import { deviceOf, doorOf } from './holder.ts';
 import { GrantBook } from './grants.ts';
 import { withKey, withoutRevoked } from './knock-key-book.ts';
-import { Knocks, type CommandRunner, type KnockEvent } from './knocks.ts';
-import { messageOf, type Log } from './log.ts';
+import { Knocks, type CommandRunner } from './knocks.ts';
+import type { Log } from './log.ts';
 import type { OneTimeSequences } from './door-table.ts';
 import { Protections, SEED_SECONDS } from './protections.ts';
-import { RequestHandler, type GateEvent, type Verdict } from './requests.ts';
+import { RequestHandler, type Verdict } from './requests.ts';
 import { isNewest, rotate, settle } from './rotation.ts';
 import { SlotGuard } from './slot-guard.ts';
 import { openStore, type Store } from './store.ts';
@@ -51,9 +50,6 @@ const uptime = (): UnixMicros => Number(process.hrtime.bigint() / 1000n) as Unix
 
 const hostAddresses = (): Set<string> =>
   new Set(Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map((it) => it.address)));
-
-/** Refusals of port knocks that come with every knock, or with every reload. */
-const QUIET: readonly string[] = ['past', 'slot-used', 'source-leave'];
 
 /** What a gate is made from. */
 export interface GateOptions {
@@ -103,22 +99,20 @@ export class Gate implements Disposable {
   readonly statics: Readonly<Record<Suite, StaticPublic>>;
   /** Told when the live gate keys change, so that filters and sentry follow. */
   onKeys: (keys: GateKeys) => void = () => undefined;
-  granted = 0;
+  /** What happened, counted and told. */
+  readonly events: EventLog;
   readonly #configFile: string;
   readonly #moreDoors: GateOptions['moreDoors'];
   readonly #handler: RequestHandler;
-  readonly #refused = new Uint32Array(REFUSALS.length);
   #configuration: Configuration;
   #directory: Directory;
   #secrets: GateSecrets;
   #seeded = 0;
-  #recordFailed = 0;
-  #troubled = 0;
   #knockKeys: KnockKeys;
-  #knockRefused = 0;
 
   constructor(options: GateOptions) {
     const { firewall, clock, log } = options;
+    this.events = new EventLog(log, clock);
     this.#configFile = options.configFile;
     // One broken file of users.d must not keep the others out, nor leave the doors open.
     this.#configuration = loadConfiguration(options.configFile, (error) => {
@@ -198,7 +192,7 @@ export class Gate implements Disposable {
         this.settleKeys();
       },
       onEvent: (event) => {
-        this.#event(event);
+        this.events.request(event);
       },
     });
     this.#knockKeys = readKnockKeys(this.#knockKeyFile);
@@ -244,9 +238,9 @@ export class Gate implements Disposable {
     try {
       const judged = this.#handler.handle(frame);
       if (judged.ok) return judged.value;
-      this.#count(judged.reason);
+      this.events.count(judged.reason);
     } catch (error) {
-      this.#trouble('a request could not be judged', error);
+      this.events.trouble('a request could not be judged', error);
     }
     return undefined;
   }
@@ -261,23 +255,13 @@ export class Gate implements Disposable {
       const grants = this.grants.renew(this.clock());
       this.log('warning', 'the firewall rules were taken away by somebody; they are back', { grants });
     } catch (error) {
-      this.#trouble('the firewall rules were taken away and could not be brought back', error);
+      this.events.trouble('the firewall rules were taken away and could not be brought back', error);
     }
   }
 
   /** What was refused on the line, before it was a request. */
   refused(reason: Refusal): void {
-    this.#count(reason);
-  }
-
-  /** Refusals of the monitor by reason since the start. */
-  refusals(): Partial<Record<Refusal, number>> {
-    const counted: Partial<Record<Refusal, number>> = {};
-    this.#refused.forEach((count, index) => {
-      const reason = REFUSALS[index];
-      if (reason !== undefined && count > 0) counted[reason] = count;
-    });
-    return counted;
+    this.events.count(reason);
   }
 
   /** Reads the configuration again. A wrong one changes nothing and throws. No grant ends, but those of who was revoked or removed. */
@@ -343,7 +327,7 @@ export class Gate implements Disposable {
       this.#setKeys(settled);
       this.log('info', 'the old gate key ended: every device uses the next');
     } catch (error) {
-      this.#trouble('the old gate key could not be ended; it is tried again', error);
+      this.events.trouble('the old gate key could not be ended; it is tried again', error);
     }
   }
 
@@ -370,7 +354,7 @@ export class Gate implements Disposable {
     try {
       this.#housekeep(this.clock());
     } catch (error) {
-      this.#trouble('housekeeping failed', error);
+      this.events.trouble('housekeeping failed', error);
     }
   }
 
@@ -457,7 +441,7 @@ export class Gate implements Disposable {
       ...{ grants, guard, random, clock, oneTime },
       commands: commands?.(this.store),
       onEvent: (event) => {
-        this.#knockEvent(event);
+        this.events.knock(event);
       },
       onKeyUsed: (device, key) => {
         this.#settleKnockKey(device, key);
@@ -490,7 +474,7 @@ export class Gate implements Disposable {
     try {
       writeKnockKeys(this.#knockKeyFile, keys);
     } catch (error) {
-      this.#trouble('the keys of keyed knocking could not be written', error);
+      this.events.trouble('the keys of keyed knocking could not be written', error);
     }
   }
 
@@ -499,7 +483,7 @@ export class Gate implements Disposable {
     try {
       this.knocks.take(event);
     } catch (error) {
-      this.#trouble('a port knock could not be judged', error);
+      this.events.trouble('a port knock could not be judged', error);
     }
   }
 
@@ -508,51 +492,7 @@ export class Gate implements Disposable {
     try {
       this.knocks.tick();
     } catch (error) {
-      this.#trouble('the sets of keyed knocks could not be made', error);
-    }
-  }
-
-  #knockEvent(event: KnockEvent): void {
-    const { log } = this;
-    switch (event.kind) {
-      case 'door':
-        this.granted++;
-        log('info', 'opened', {
-          door: event.door.name,
-          service: event.door.opens?.service,
-          source: formatAddress(event.opener.source),
-          until: event.grant === undefined ? undefined : new Date(event.grant.ends / 1000).toISOString(),
-          grant: event.grant?.id,
-        });
-        return;
-      case 'keyed':
-        this.granted++;
-        log('info', 'opened', {
-          by: 'keyed knock',
-          service: event.grant.service,
-          user: event.member.user.name,
-          device: event.member.device.name,
-          source: formatAddress(event.grant.source.address),
-          bound: event.bound,
-          until: new Date(event.grant.ends / 1000).toISOString(),
-          grant: event.grant.id,
-        });
-        return;
-      case 'too-many':
-        log('error', 'more devices and services than keyed knocking can hear; the rest is left out', {
-          pairs: event.pairs,
-        });
-        return;
-      case 'unreadable':
-        this.#trouble('the next one-time sequences could not be read', event.error);
-        return;
-      case 'refused': {
-        // Every further number of a knock draws one; and a sentry that was taken over may draw many.
-        const now = this.clock();
-        if (QUIET.includes(event.reason) || Math.abs(now - this.#knockRefused) < 10 * MICROS_PER_SECOND) return;
-        this.#knockRefused = now;
-        log('warning', 'a port knock opened nothing', { reason: event.reason, who: event.who });
-      }
+      this.events.trouble('the sets of keyed knocks could not be made', error);
     }
   }
 
@@ -609,75 +549,5 @@ export class Gate implements Disposable {
     writeGateKey(this.#configuration.keyFile, secrets);
     this.#secrets = secrets;
     this.onKeys(keys);
-  }
-
-  /** Logs what went wrong, at most once in ten seconds: some of it can happen with every packet. */
-  #trouble(what: string, error: unknown): void {
-    const now = this.clock();
-    if (Math.abs(now - this.#troubled) < 10 * MICROS_PER_SECOND) return;
-    this.#troubled = now;
-    this.log('error', what, { error: messageOf(error) });
-  }
-
-  #count(reason: Refusal): void {
-    const index = REFUSALS.indexOf(reason);
-    this.#refused[index] = (this.#refused[index] ?? 0) + 1;
-  }
-
-  #event(event: GateEvent): void {
-    const { log } = this;
-    switch (event.kind) {
-      case 'opened':
-      case 'extended': {
-        if (event.retry) return;
-        this.granted++;
-        const { grant, member } = event;
-        log('info', event.kind, {
-          service: grant.service,
-          user: member.user.name,
-          device: member.device.name,
-          source: formatAddress(grant.source.address),
-          until: new Date(grant.ends / 1000).toISOString(),
-          grant: grant.id,
-        });
-        return;
-      }
-      case 'closed':
-        log('info', 'closed', {
-          service: event.service,
-          user: event.member.user.name,
-          device: event.member.device.name,
-          grants: event.grants,
-        });
-        return;
-      case 'enrolled':
-        log('info', 'enrolled', { user: event.user, device: event.device, again: event.again });
-        return;
-      case 'raced':
-        log('warning', 'raced: a copy of an observed-source request came from a second address', {
-          user: event.member.user.name,
-          device: event.member.device.name,
-          first: formatAddress(event.first),
-          second: formatAddress(event.second),
-        });
-        return;
-      case 'told':
-        this.#count(event.reason);
-        log('info', 'not opened', {
-          reason: event.reason,
-          user: event.member.user.name,
-          device: event.member.device.name,
-          clock: `${String(Math.round(event.offset / MICROS_PER_SECOND))}s`,
-        });
-        return;
-      case 'record-failed':
-        if (Math.abs(this.clock() - this.#recordFailed) > 10 * MICROS_PER_SECOND) {
-          this.#recordFailed = this.clock();
-          log('error', 'a request could not be recorded and was refused', {
-            error: event.error,
-            hint: 'is the disk of the state directory full?',
-          });
-        }
-    }
   }
 }
