@@ -32,13 +32,7 @@ export class HostFileError extends Error {}
 export type Unlock = (derivation: Derivation, wrong: boolean) => Lock;
 
 /** What a file tells without its passphrase. */
-export interface HostSummary {
-  readonly name: string;
-  readonly addresses: readonly string[];
-  readonly port: number;
-  readonly pq: 'required' | 'off';
-  readonly services: readonly ServiceName[];
-  readonly joined: UnixMicros;
+export interface HostSummary extends Pick<Host, 'name' | 'addresses' | 'port' | 'pq' | 'services' | 'joined'> {
   /** The device's id on that gate, 32 hexadecimal digits. */
   readonly device: string;
   readonly enrolled: boolean;
