@@ -73,6 +73,7 @@ function configuration(
     trust: [],
     services,
     doors: [],
+    fwknop: undefined,
     users,
     ...over,
   };

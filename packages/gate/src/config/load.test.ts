@@ -399,6 +399,7 @@ test('everything left out has its default', () => {
         },
       ],
       doors: [],
+      fwknop: undefined,
       users: [],
     },
   );

@@ -159,6 +159,7 @@ export function readGate(from: TomlFile): GateConfiguration {
     trust: gate.trust ?? [],
     services,
     doors: readDoors(from, raw.doors ?? {}, services, port),
+    fwknop: undefined,
   };
 }
 

@@ -1,6 +1,7 @@
 /** What the configuration says, after validation: plain data. The files' format is in `docs/reference/configuration.md`. */
 import type { DeviceId, DoorStep, Seconds, ServiceName, UnixMicros } from '@postern/protocol';
 import type { Endpoint, Source, Target } from '../firewall/port.ts';
+import type { Fwknop } from './fwknop/model.ts';
 
 /** How knocks are seen: `packet` = AF_PACKET sockets in front of a closed port; `dgram` = an open UDP port, for containers. */
 export type Capture = 'packet' | 'dgram';
@@ -125,5 +126,7 @@ export interface Configuration {
   readonly trust: readonly string[];
   readonly services: readonly Service[];
   readonly doors: readonly Door[];
+  /** What is heard of fwknop's packets; undefined: nothing. */
+  readonly fwknop: Fwknop | undefined;
   readonly users: readonly User[];
 }

@@ -68,6 +68,7 @@ export function subject({ configuration, facts, network, running = true }: Subje
         socket: '/run/postern/posternd.sock',
         services: [],
         doors: [],
+        fwknop: undefined,
         users: [],
       },
       ...{ dark: false, allow: [], trust: [] },
