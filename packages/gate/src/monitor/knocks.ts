@@ -88,7 +88,7 @@ export interface KnockContext {
 /** How the sentry that runs is reached. */
 export interface KnockLine {
   readonly setKnockPlan: (plan: KnockPlan | undefined) => void;
-  readonly sendKnocks: (frames: readonly KnockFrame[]) => boolean;
+  readonly sendTables: (frames: readonly KnockFrame[]) => boolean;
 }
 
 /** Doors and keyed knocks: what the sentry is told to look for, and what becomes of what it says that it saw. */
@@ -152,7 +152,7 @@ export class Knocks {
     const pairs = pairsOf(configuration, directory, keys, this.#context.clock());
     const dropped = this.#sets.configure(pairs);
     if (pairs.length > MOST_PAIRS) this.#context.onEvent({ kind: 'too-many', pairs: pairs.length });
-    if (dropped.length > 0) this.#line?.sendKnocks(dropped);
+    if (dropped.length > 0) this.#line?.sendTables(dropped);
     const same =
       configuration.doors === this.#configuration.doors && configuration.services === this.#configuration.services;
     this.#configuration = configuration;
@@ -172,7 +172,7 @@ export class Knocks {
 
   /** False: the sentry reads too slowly, and is told again. A sentry that starts begins with it. */
   #tell(): boolean {
-    return this.#line?.sendKnocks(this.#table.frames()) ?? true;
+    return this.#line?.sendTables(this.#table.frames()) ?? true;
   }
 
   /** What is to be heard now; undefined: nothing. */
@@ -191,7 +191,7 @@ export class Knocks {
     const now = this.#context.clock();
     this.#context.guard.tick(now);
     if (!this.#told) this.#told = this.#tell();
-    this.#sets.tick(now, (frames) => this.#line?.sendKnocks(frames) ?? false);
+    this.#sets.tick(now, (frames) => this.#line?.sendTables(frames) ?? false);
   }
 
   /** Judges one event that came over the line. */
@@ -316,7 +316,7 @@ export class Knocks {
       now,
     );
     // Only spares the sentry work, so it need not come before the grant.
-    this.#line?.sendKnocks(this.#sets.used(pair.device, slot));
+    this.#line?.sendTables(this.#sets.used(pair.device, slot));
     if (!granted.ok) return refuse('failed');
     this.#opened.keyed++;
     this.#context.onEvent({ kind: 'keyed', member, grant: granted.value, bound: verdict === 'bound' });

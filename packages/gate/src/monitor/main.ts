@@ -9,7 +9,8 @@ import { AdminServer, refuseSecond } from './admin-server.ts';
 import { Gate, type GateOptions } from './gate.ts';
 import { makeLog } from './log.ts';
 import { CommandProcess } from './command-process.ts';
-import { DoorCommands, type DoorCommandsContext } from './door-commands.ts';
+import { commandUser } from './door-commands.ts';
+import { TimedCommands, type TimedCommandsContext } from './timed-commands.ts';
 import { OneTimeFiles } from './one-time.ts';
 import { confine } from './privileges.ts';
 import { rehearse } from './rehearsal.ts';
@@ -54,8 +55,9 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
   rehearse();
   using runner = new CommandProcess(log);
   using doors = new DisposableStack();
-  const order: DoorCommandsContext['order'] = (wanted, done) => runner.order(wanted, done);
-  const commands = (store: Store): DoorCommands => doors.use(new DoorCommands({ order, store, clock, log }));
+  const order: TimedCommandsContext['order'] = (wanted, done) => runner.order(wanted, done);
+  const commands = (store: Store): TimedCommands =>
+    doors.use(new TimedCommands({ order, store, clock, log, user: commandUser }));
   const oneTime = new OneTimeFiles(log);
   const { configFile, knockd } = options;
   const moreDoors: GateOptions['moreDoors'] =
@@ -78,7 +80,7 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
     onKnock: (event) => {
       gate.knock(event);
     },
-    knockTables: () => gate.knocks.tables(),
+    tables: () => gate.knocks.tables(),
     knockPlan: gate.knocks.plan,
     onRefused: (reason) => {
       gate.refused(reason);
