@@ -183,8 +183,7 @@ export interface VerdictFrame {
 }
 
 /** What the monitor may send. */
-export type MonitorFrame =
-  SetupFrame | KeysFrame | VerdictFrame | DoorsFrame | SetsFrame | DropFrame | CredentialFrame;
+export type MonitorFrame = SetupFrame | KeysFrame | VerdictFrame | DoorsFrame | SetsFrame | DropFrame | CredentialFrame;
 
 export type { CredentialFrame, FwknopFrame, TallyFrame } from './fwknop-codec.ts';
 export type { DoorsFrame, DropFrame, KeyedNumbers, Piece, SetsFrame } from './knock-codec.ts';

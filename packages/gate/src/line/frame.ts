@@ -14,8 +14,16 @@ export const FROM_MONITOR = { setup: 1, keys: 2, verdict: 3, doors: 4, sets: 5, 
 
 /** Descriptors of the sentry process, fixed at its start. 0 is /dev/null; 1 and 2 are the log. */
 export const SENTRY_FD = {
-  ...{ line: 3, packet4: 4, packet6: 5, udp4: 6, udp6: 7, knock4: 8, knock6: 9 },
-  ...{ fwknop4: 10, fwknop6: 11 },
+  line: 3,
+  packet4: 4,
+  packet6: 5,
+  udp4: 6,
+  udp6: 7,
+  knock4: 8,
+  knock6: 9,
+  fwknop4: 10,
+  fwknop6: 11,
+  gpg: 12,
 } as const;
 
 /**
@@ -171,15 +179,45 @@ export const FWKNOP_MOST = { user: 48, host: 70, ports: 64, command: 255, signer
  * u16), 344 host 70; or 152 the command · zero to 416 · signers of 20 bytes · zero. All text is printable ASCII.
  */
 export const FWKNOP_FRAME = {
-  ...{ type: 0, family: 1, credential: 2, serial: 4, message: 6, transport: 7, source: 8, destination: 24 },
-  ...{ replayId: 40, time: 72, timeout: 76, asked: 80, userLength: 96, ports: 97, natPort: 98, hostLength: 100 },
-  ...{ commandLength: 101, signers: 102, good: 103, user: 104, rest: 152, host: 344, hostEnd: 414, fingerprints: 416 },
+  type: 0,
+  family: 1,
+  credential: 2,
+  serial: 4,
+  message: 6,
+  transport: 7,
+  source: 8,
+  destination: 24,
+  replayId: 40,
+  time: 72,
+  timeout: 76,
+  asked: 80,
+  userLength: 96,
+  ports: 97,
+  natPort: 98,
+  hostLength: 100,
+  commandLength: 101,
+  signers: 102,
+  good: 103,
+  user: 104,
+  rest: 152,
+  host: 344,
+  hostEnd: 414,
+  fingerprints: 416,
 } as const;
 
 /** What the sentry counts of packets of fwknop's format. The order is the wire order and must only be appended to. */
 export const FWKNOP_COUNTERS = [
-  ...['opened', 'form', 'source', 'no-key', 'field', 'duplicate', 'budget', 'busy'],
-  ...['gpg', 'gpg-busy', 'gpg-refused'],
+  'opened',
+  'form',
+  'source',
+  'no-key',
+  'field',
+  'duplicate',
+  'budget',
+  'busy',
+  'gpg',
+  'gpg-busy',
+  'gpg-refused',
 ] as const;
 
 /** One of {@link FWKNOP_COUNTERS}. */
@@ -199,8 +237,21 @@ export const MOST_CREDENTIAL_SOURCES = 19;
  * 16, prefix length in its 128 bits u8) · zero.
  */
 export const CREDENTIAL_FRAME = {
-  ...{ type: 0, kind: 1, serial: 2, piece: 4, pieces: 6, mode: 8, keyLength: 9, hmac: 10, hmacLength: 11 },
-  ...{ sourceCount: 12, flags: 13, key: 16, hmacKey: 48, sources: 184, sourceSize: 17 },
+  type: 0,
+  kind: 1,
+  serial: 2,
+  piece: 4,
+  pieces: 6,
+  mode: 8,
+  keyLength: 9,
+  hmac: 10,
+  hmacLength: 11,
+  sourceCount: 12,
+  flags: 13,
+  key: 16,
+  hmacKey: 48,
+  sources: 184,
+  sourceSize: 17,
 } as const;
 
 /** Bits of a `credential` frame's flags. */

@@ -135,7 +135,8 @@ export function decodeFwknop(frame: Uint8Array, view: DataView): FwknopFrame | u
   const message = frame[F.message] ?? 255;
   const transport = frame[F.transport] ?? 0;
   if ((family !== 4 && family !== 6) || message > 6 || !TRANSPORTS.includes(transport)) return undefined;
-  if (isMapped(frame, F.source) !== (family === 4) || isMapped(frame, F.destination) !== (family === 4)) return undefined;
+  if (isMapped(frame, F.source) !== (family === 4) || isMapped(frame, F.destination) !== (family === 4))
+    return undefined;
   const user = textAt(frame, F.user, frame[F.userLength] ?? 0, FWKNOP_MOST.user);
   const isCommand = message === 0;
   const hostLength = frame[F.hostLength] ?? 0;
@@ -151,13 +152,13 @@ export function decodeFwknop(frame: Uint8Array, view: DataView): FwknopFrame | u
   const hasNat = message === 2 || message >= 4;
   if (isCommand !== portCount < 1 || isCommand !== commandLength > 0) return undefined;
   const natPort = view.getUint16(F.natPort);
-  if (hasNat !== (natPort > 0) || hasNat !== (host !== '')) return undefined;
+  if (hasNat !== natPort > 0 || hasNat !== (host !== '')) return undefined;
   const command = isCommand ? textAt(frame, F.rest, commandLength, F.hostEnd - F.rest) : undefined;
   const ports = isCommand ? [] : portsAt(frame, portCount);
   if (ports === undefined || (isCommand && command === undefined)) return undefined;
   const timeout = view.getUint32(F.timeout);
   // Of the types that carry none (0, 1, 2, 5), and of those that must (3, 4, 6).
-  if ((timeout > 0) !== (message === 3 || message === 4 || message === 6)) return undefined;
+  if (timeout > 0 !== (message === 3 || message === 4 || message === 6)) return undefined;
   return {
     type: 'fwknop',
     ...{ family, message, transport, user, ports, command, timeout },
@@ -270,7 +271,7 @@ function credentialAt(frame: Uint8Array): FwknopCredential | undefined {
   const keyLength = frame[C.keyLength] ?? 0;
   const hmacLength = frame[C.hmacLength] ?? 0;
   const number = frame[C.hmac] ?? 0;
-  if (keyLength > KEY || hmacLength > HMAC_KEY || (number > 0) !== hmacLength > 0) return undefined;
+  if (keyLength > KEY || hmacLength > HMAC_KEY || number > 0 !== hmacLength > 0) return undefined;
   if (!zero(frame, C.key + keyLength, C.hmacKey) || !zero(frame, C.hmacKey + hmacLength, C.sources)) return undefined;
   const digest = FWKNOP_DIGESTS[number - 1];
   if (number > 0 && digest === undefined) return undefined;

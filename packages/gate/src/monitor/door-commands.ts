@@ -70,7 +70,9 @@ export function fillPlaceholders(
   const [program, ...rest] = command;
   // In one pass: what a value holds is never taken for a placeholder.
   const fill = (text: string): string =>
-    text.replace(/\{([a-z_]+)\}/g, (whole, name: string) => (Object.hasOwn(values, name) ? (values[name] ?? whole) : whole));
+    text.replace(/\{([a-z_]+)\}/g, (whole, name: string) =>
+      Object.hasOwn(values, name) ? (values[name] ?? whole) : whole,
+    );
   return program === undefined ? undefined : [program, ...rest.map(fill)];
 }
 

@@ -24,6 +24,7 @@ import type { DoorHolder } from './holder.ts';
 import { KeyedSets, MOST_PAIRS, type KeyedPair } from './keyed-sets.ts';
 import { knockPlan } from './knock-plan.ts';
 import type { KnockPlan } from './knock-sockets.ts';
+import { isPossibleOpener } from './possible-opener.ts';
 import type { KnockFrame } from './sentry-process.ts';
 import type { SlotGuard, SlotRefusal } from './slot-guard.ts';
 
@@ -323,12 +324,6 @@ export class Knocks {
     this.#context.onKeyUsed?.(pair.device, pair.key);
     return accept(undefined);
   }
-}
-
-/** Whether a source can be somebody's: not nobody, a group, or everybody. */
-function isPossibleOpener({ family, source }: Pick<Opener, 'family' | 'source'>): boolean {
-  if (family === 4) return source[12] !== 0 && (source[12] ?? 0) < 224;
-  return source[0] !== 0xff && source.some((byte) => byte !== 0);
 }
 
 /** Every live device with a key, for every keyed service that its user may open. */

@@ -12,10 +12,13 @@ import { CommandProcess } from './command-process.ts';
 import { commandUser } from './door-commands.ts';
 import { TimedCommands, type TimedCommandsContext } from './timed-commands.ts';
 import { OneTimeFiles } from './one-time.ts';
+import type { FwknopOptions } from './fwknop-side.ts';
+import { lookUp } from './look-up.ts';
 import { confine } from './privileges.ts';
 import { rehearse } from './rehearsal.ts';
 import { startSentry } from './sentry-process.ts';
 import type { Store } from './store.ts';
+import { fwknopOf } from '../config/fwknop/load.ts';
 import { knockdDoors } from '../config/knockd/load.ts';
 import { loadGate } from '../config/load.ts';
 
@@ -32,6 +35,8 @@ export interface MonitorOptions {
   readonly version: string;
   /** A knockd.conf whose doors are run beside those of the configuration. */
   readonly knockd?: string;
+  /** A directory with the configuration of fwknopd, which is run beside the other. */
+  readonly fwknop?: string;
   /** Entry module of the sentry; another one only in tests of what a taken-over sentry can do. */
   readonly sentryEntry?: string;
 }
@@ -62,7 +67,8 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
   const { configFile, knockd } = options;
   const moreDoors: GateOptions['moreDoors'] =
     knockd === undefined ? undefined : (configuration, leaveOut) => knockdDoors(knockd, configuration, leaveOut);
-  using gate = new Gate({ configFile, firewall: openNftables(), clock, log, commands, oneTime, moreDoors });
+  const fwknop = fwknopOptions(options.fwknop);
+  using gate = new Gate({ configFile, firewall: openNftables(), clock, log, commands, oneTime, moreDoors, fwknop });
   const { configuration } = gate;
   using sentry = startSentry({
     port: configuration.port,
@@ -80,8 +86,12 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
     onKnock: (event) => {
       gate.knock(event);
     },
-    tables: () => gate.knocks.tables(),
+    onFwknop: (request) => {
+      gate.fwknopRequest(request);
+    },
+    tables: () => [...gate.knocks.tables(), ...gate.fwknop.requests.tables()],
     knockPlan: gate.knocks.plan,
+    fwknopHears: gate.fwknop.requests.hears,
     onRefused: (reason) => {
       gate.refused(reason);
     },
@@ -93,6 +103,7 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
     sentry.setKeys(keys);
   };
   gate.knocks.connect(sentry);
+  gate.fwknop.requests.connect(sentry);
   gate.tickKnocks();
   const handlers = administration(gate, sentry, { version: options.version, started });
   // No request can come before the ruleset is there: the event loop has not turned since the sentry was started.
@@ -146,4 +157,9 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
   sentry[Symbol.dispose]();
   await sentry.closed;
   return 0;
+}
+
+function fwknopOptions(directory: string | undefined): FwknopOptions {
+  if (directory === undefined) return { lookUp };
+  return { lookUp, more: (configuration, leaveOut) => fwknopOf(directory, configuration, leaveOut) };
 }

@@ -89,6 +89,15 @@ export class TimedCommands implements Disposable {
     }
   }
 
+  /** Runs one command now, as often as that is asked for. Returns at once, and never throws. */
+  once({ owner, argv, userName, timeLimit }: Pick<Timed, 'owner' | 'userName' | 'timeLimit'> & { argv: Argv }): void {
+    try {
+      this.#order('requested', owner, argv, userName, timeLimit);
+    } catch (error) {
+      this.#tell('error', 'a command was not run', owner, { error: messageOf(error) });
+    }
+  }
+
   #start({ owner, source, start, stop: argv, stopAfter, userName, timeLimit }: Timed): void {
     const key = keyOf(owner, source);
     const due = this.#stops.get(key);

@@ -87,12 +87,7 @@ export class FwknopEar {
     return opened;
   }
 
-  #try(
-    keyring: FwknopKeyring,
-    payload: Uint8Array,
-    way: Way,
-    now: UnixMicros,
-  ): Result<FwknopOpened, FwknopCounter> {
+  #try(keyring: FwknopKeyring, payload: Uint8Array, way: Way, now: UnixMicros): Result<FwknopOpened, FwknopCounter> {
     const source = sourceKey(way);
     const last = this.#known.get(source);
     if (last !== undefined && this.#knownBudget.take(source, now)) {

@@ -12,7 +12,6 @@ import { parseFwknopdFile, settingOf, type FwknopdFile } from './fwknopd-file.ts
 import { formatFwknopKeys, parseFwknopKeys } from './keys-file.ts';
 import type { Fwknop } from './model.ts';
 import { readFwknop } from './read.ts';
-import type { FwknopTable } from './schema.ts';
 
 /** Where fwknopd reads its configuration when nothing else is said. */
 export const FWKNOP_DIRECTORY = '/etc/fwknop';
@@ -85,7 +84,7 @@ export function fwknopOf(
 export function nativeOf(directory: string, all: FwknopImport, port: number): Fwknop {
   const toml = parseToml(`${directory} (as native configuration)`, formatFwknop(all, directory, []));
   const keys = parseFwknopKeys(`${directory} (as native keys)`, formatFwknopKeys(keysOf(all.sources)));
-  return readFwknop(toml, (toml.data['fwknop'] ?? {}), keys, port);
+  return readFwknop(toml, toml.data['fwknop'] ?? {}, keys, port);
 }
 
 function refusal({ name, notes, file, line }: ImportedSource, hint: string): PersonError {
