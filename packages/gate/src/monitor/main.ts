@@ -35,7 +35,7 @@ export interface MonitorOptions {
   readonly version: string;
   /** A knockd.conf whose doors are run beside those of the configuration. */
   readonly knockd?: string;
-  /** A directory with the configuration of fwknopd, which is run beside the other. */
+  /** A directory with a fwknopd.conf and an access.conf whose stanzas are heard beside those of the configuration. */
   readonly fwknop?: string;
   /** Entry module of the sentry; another one only in tests of what a taken-over sentry can do. */
   readonly sentryEntry?: string;

@@ -1,7 +1,13 @@
 /** The keys of a stanza of an access.conf, and what is done with them. */
 import { Secret } from '../secret.ts';
 import type { SecretVariable } from './access-file.ts';
-import { MOST_HMAC_KEY_BYTES, MOST_KEY_BYTES, stanzaKeys, type StanzaKeys } from './keys-file.ts';
+import {
+  MOST_HMAC_KEY_BYTES,
+  MOST_KEY_BYTES,
+  MOST_PASSPHRASE_BYTES,
+  stanzaKeys,
+  type StanzaKeys,
+} from './keys-file.ts';
 import { DIGEST_NAMES, MODE_NAMES, SIGNER, type GpgTable, type StanzaTable } from './schema.ts';
 import type { Taking } from './taking.ts';
 
@@ -151,6 +157,8 @@ function gpgOf(taking: Taking, settings: GpgSettings): Gpg | undefined {
     taking.note('refused', 'GPG_DECRYPT_PW', 'no passphrase was put into its place yet');
     return undefined;
   }
+  if (passphrase !== undefined && passphrase.value.length > MOST_PASSPHRASE_BYTES)
+    taking.note('refused', 'GPG_DECRYPT_PW', `it has more than ${MOST_PASSPHRASE_BYTES} bytes`);
   const home = taking.take('GPG_HOME_DIR')?.value ?? settings.home;
   const program = taking.take('GPG_EXE')?.value ?? settings.program;
   for (const path of [home, program])

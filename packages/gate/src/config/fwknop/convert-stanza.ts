@@ -1,6 +1,7 @@
 /** One stanza of an access.conf as native ones. */
 import { formatPrefix, parseAddress, prefixOf } from '@postern/protocol';
 import { TomlDate } from 'smol-toml';
+import * as v from 'valibot';
 import { parseEndpoint } from '../endpoint.ts';
 import type { Note } from '../import-note.ts';
 import type { AccessStanza } from './access-file.ts';
@@ -8,7 +9,14 @@ import { convertCipher, type GpgSettings } from './convert-cipher.ts';
 import { convertCommands } from './convert-commands.ts';
 import { convertNat, type NatSettings } from './convert-nat.ts';
 import type { StanzaKeys } from './keys-file.ts';
-import { DEFAULT_MAX_SECONDS, DEFAULT_SECONDS, MOST_SECONDS, MOST_USER_BYTES, type StanzaTable } from './schema.ts';
+import {
+  DEFAULT_MAX_SECONDS,
+  DEFAULT_SECONDS,
+  MOST_SECONDS,
+  MOST_USER_BYTES,
+  stanzaSchema,
+  type StanzaTable,
+} from './schema.ts';
 import { Taking } from './taking.ts';
 
 /** What fwknopd.conf says to every stanza. */
@@ -46,10 +54,12 @@ export function convertStanza(stanza: AccessStanza, settings: StanzaSettings): C
     ...convertNat(taking, settings.nat),
   };
   const ciphers = convertCipher(taking, settings.gpg);
-  const tables = taking.refused
-    ? []
-    : ciphers.map(({ table, keys }) => ({ table: { source, ...defined(table), ...rest }, keys }));
-  return { tables, notes: taking.told() };
+  const tables = ciphers.map(({ table, keys }) => ({ table: { source, ...defined(table), ...rest }, keys }));
+  for (const { table } of taking.refused ? [] : tables) {
+    const [issue] = v.safeParse(stanzaSchema, table).issues ?? [];
+    if (issue !== undefined) taking.note('refused', undefined, `it cannot be said here: ${issue.message}`);
+  }
+  return { tables: taking.refused ? [] : tables, notes: taking.told() };
 }
 
 function defined<T extends object>(table: T): T {

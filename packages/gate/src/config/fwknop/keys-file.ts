@@ -14,7 +14,7 @@ export const MOST_KEY_BYTES = 32;
 /** Bytes of a key of an HMAC at most. */
 export const MOST_HMAC_KEY_BYTES = 128;
 /** Bytes of a passphrase at most. */
-const MOST_PASSPHRASE_BYTES = 1024;
+export const MOST_PASSPHRASE_BYTES = 1024;
 
 /** What is secret of one stanza. */
 export interface StanzaKeys {

@@ -4,11 +4,14 @@ import { isAbsolute, join } from 'node:path';
 import { EXIT, PersonError } from '@postern/terminal';
 import { readSecretly } from '../gate-key.ts';
 import type { Configuration } from '../model.ts';
+import { DEFAULT_PORT, gateFileKeys, gateFileSchema } from '../schema.ts';
 import { fileError, parseToml, readText } from '../toml-file.ts';
+import { validate } from '../validate.ts';
 import { parseAccess, type AccessReader } from './access-file.ts';
 import { convertFwknop, type FwknopImport, type ImportedSource } from './convert.ts';
 import { formatFwknop, keysOf } from './format.ts';
 import { parseFwknopdFile, settingOf, type FwknopdFile } from './fwknopd-file.ts';
+import { parseHearing } from './hearing.ts';
 import { formatFwknopKeys, parseFwknopKeys } from './keys-file.ts';
 import type { Fwknop } from './model.ts';
 import { readFwknop } from './read.ts';
@@ -17,7 +20,12 @@ import { readFwknop } from './read.ts';
 export const FWKNOP_DIRECTORY = '/etc/fwknop';
 
 const reader: AccessReader = {
-  read: (file) => readSecretly(file, 'an access.conf of fwknop is expected, with the files that it includes'),
+  read: (file) => {
+    const text = readSecretly(file, 'an access.conf of fwknop is expected, with the files that it includes');
+    // A key in another encoding would be another key.
+    if (text.includes('\ufffd')) throw new PersonError(`${file}: is not UTF-8 text`, { exitCode: EXIT.configuration });
+    return text;
+  },
   list: (directory) => {
     try {
       return readdirSync(directory)
@@ -39,6 +47,15 @@ export function importFwknop(directory: string, now: Date = new Date()): FwknopI
   const file = join(directory, 'fwknopd.conf');
   const daemon = parseFwknopdFile(file, readText(file, 'the directory with fwknopd.conf and access.conf is expected'));
   return convertFwknop(daemon, parseAccess(accessFiles(daemon, directory), reader), now);
+}
+
+/** The UDP port at which fwknopd hears its packets, for the gate's own: the usual one where it is none, or one of many. */
+export function knockPortOf({ settings }: FwknopImport): number {
+  for (const text of settings.hear ?? []) {
+    const place = parseHearing(text);
+    if (place?.protocol === 'udp') return place.first === place.last ? place.first : DEFAULT_PORT;
+  }
+  return DEFAULT_PORT;
 }
 
 /** A path that fwknopd.conf leaves relative begins where this fwknopd.conf is, also where it is a copy. */
@@ -84,7 +101,7 @@ export function fwknopOf(
 export function nativeOf(directory: string, all: FwknopImport, port: number): Fwknop {
   const toml = parseToml(`${directory} (as native configuration)`, formatFwknop(all, directory, []));
   const keys = parseFwknopKeys(`${directory} (as native keys)`, formatFwknopKeys(keysOf(all.sources)));
-  return readFwknop(toml, toml.data['fwknop'] ?? {}, keys, port);
+  return readFwknop(toml, validate(gateFileSchema, toml, gateFileKeys).fwknop ?? {}, keys, port);
 }
 
 function refusal({ name, notes, file, line }: ImportedSource, hint: string): PersonError {

@@ -208,6 +208,12 @@ const fwknop = {
 
 const STANZAS = 'tables, such as [fwknop.stanzas.alice], are expected';
 
+/** Schema of one stanza. */
+export const stanzaSchema: v.GenericSchema<unknown, StanzaTable> = v.strictObject(
+  stanza,
+  'a table, such as [fwknop.stanzas.alice], is expected',
+);
+
 /** Schema of [fwknop]. */
 export const fwknopSchema: v.GenericSchema<unknown, FwknopTable> = v.strictObject(
   {
@@ -218,7 +224,7 @@ export const fwknopSchema: v.GenericSchema<unknown, FwknopTable> = v.strictObjec
           'a stanza is named by 1 to 64 letters, digits, dots, underscores or hyphens, the first a letter or digit; that is expected',
           STANZA_NAME,
         ),
-        v.strictObject(stanza, 'a table, such as [fwknop.stanzas.alice], is expected'),
+        stanzaSchema,
         STANZAS,
       ),
     ),
