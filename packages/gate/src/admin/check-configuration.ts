@@ -1,5 +1,7 @@
 import type { UnixMicros } from '@postern/protocol';
+import type { FwknopStanza } from '../config/fwknop/model.ts';
 import type { Configuration, Device, User } from '../config/model.ts';
+import type { Endpoint } from '../firewall/port.ts';
 import type { Finding } from './finding.ts';
 import { withConfig } from './options.ts';
 
@@ -54,13 +56,27 @@ function services(configuration: Configuration, live: readonly User[], now: Unix
   });
 }
 
-/** Whether some device, or a door, may open a service now: what is hidden without one is out of reach for everybody. */
-export function somebodyMayOpen({ users, doors }: Configuration, service: string, now: UnixMicros): boolean {
+/** Whether some device, a door or a stanza may open a service now: what is hidden without one is out of reach for everybody. */
+export function somebodyMayOpen(
+  { users, doors, fwknop, services }: Configuration,
+  service: string,
+  now: UnixMicros,
+): boolean {
   if (doors.some((door) => door.opens?.service === service)) return true;
+  const endpoints = services.find(({ name }) => name === service)?.endpoints ?? [];
+  if (fwknop?.stanzas.some((stanza) => endpoints.some((endpoint) => opensPort(stanza, endpoint, now))) === true)
+    return true;
   return users.some(
     (user) =>
       isLive(user, now) && user.services.some((name) => name === service) && user.devices.some((it) => isLive(it, now)),
   );
+}
+
+/** Whether requests of a stanza may open a port. */
+function opensPort(stanza: FwknopStanza, { protocol, port }: Endpoint, now: UnixMicros): boolean {
+  const same = (it: Endpoint): boolean => it.protocol === protocol && it.port === port;
+  if (stanza.cycle !== undefined || (stanza.expires !== undefined && stanza.expires <= now)) return false;
+  return stanza.openPorts?.some(same) !== false && !stanza.restrictPorts.some(same);
 }
 
 /** What a configuration that is valid may still lack. Pure. */
