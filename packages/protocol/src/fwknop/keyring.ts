@@ -1,5 +1,5 @@
 /** The keys of a server, tried on a packet one after the other: nothing in it says whose it is. */
-import { BASE64, decodeBase64, encodeBase64 } from '../base64.ts';
+import { BASE64, decodeBase64 } from '../base64.ts';
 import { ascii, concat, copyOf, readU32 } from '../bytes.ts';
 import { equal, hmac, type HmacKey, importHmacKey, sha256 } from '../crypto.ts';
 import { accept, refuse, type Result } from '../result.ts';
@@ -107,6 +107,8 @@ export class FwknopKeyring {
   }
 }
 
+/** Characters 8, 9, + and /. */
+const SALT_START: ReadonlySet<number | undefined> = new Set(ascii('89+/'));
 const LONGEST_TEXT = FWKNOP_PACKET.most + SALT_PREFIX.length;
 
 /** A packet that is tried: what several credentials need of it is made once, and only when one needs it. */
@@ -115,16 +117,22 @@ class Packet {
   readonly #trials: Readonly<Record<FwknopCredential['kind'], HmacTrial>>;
   readonly #texts = new Map<string, Uint8Array>();
   readonly #decoded = new Map<string, Uint8Array | undefined>();
+  readonly #macs = new Map<FwknopDigest, Uint8Array | undefined>();
   readonly #loaded = new Set<FwknopCredential['kind']>();
-  #mac: Int32Array | undefined;
+  #words: Int32Array | undefined;
 
   constructor(payload: Uint8Array, trials: Readonly<Record<FwknopCredential['kind'], HmacTrial>>) {
     this.#payload = payload;
     this.#trials = trials;
   }
 
-  get size(): number {
-    return this.#payload.length;
+  /** Whether the packet can be of a kind, with an HMAC of `macSize` characters: what anybody sees of it without a key. */
+  fits(kind: FwknopCredential['kind'], macSize: number): boolean {
+    if (kind === 'gpg') return this.#payload.length >= FWKNOP_PACKET.gpg;
+    const size = this.#payload.length - macSize + SALT_PREFIX.length;
+    const bytes = Math.floor((size * 3) / 4);
+    // The first character ends `Salted__` with four bits that are set.
+    return size % 4 !== 1 && bytes > 2 * BLOCK_SIZE - 1 && bytes % BLOCK_SIZE === 0 && SALT_START.has(this.#payload[0]);
   }
 
   /** The base64 text with what the sender left out, without the HMAC of `macSize` characters. */
@@ -142,16 +150,21 @@ class Packet {
 
   /** Whether the HMAC at the end is the one that `authenticator` makes of the text. */
   verifies(kind: FwknopCredential['kind'], { digest, key }: Authenticator): boolean {
-    const macSize = digestCharacters(digest);
+    const size = digestCharacters(digest);
     if (digest === 'sha256') {
       const trial = this.#trials[kind];
-      if (!this.#loaded.has(kind)) trial.load(this.text(kind, macSize));
+      if (!this.#loaded.has(kind)) trial.load(this.text(kind, size));
       this.#loaded.add(kind);
-      this.#mac ??= macWords(this.#payload.subarray(-macSize));
-      return trial.matches(key, this.#mac);
+      this.#words ??= wordsOf(this.#mac(digest, size));
+      return trial.matches(key, this.#words);
     }
-    const mac = encodeBase64(hmac(hashOf(digest), key, this.text(kind, macSize)), BASE64);
-    return equal(ascii(mac), this.#payload.subarray(-macSize));
+    const mac = this.#mac(digest, size);
+    return mac !== undefined && equal(hmac(hashOf(digest), key, this.text(kind, size)), mac);
+  }
+
+  /** The HMAC that came; undefined if it is not what an encoder writes, which no HMAC equals. */
+  #mac(digest: FwknopDigest, size: number): Uint8Array | undefined {
+    return made(this.#macs, digest, () => decodeBase64(latin1(this.#payload.subarray(-size)), BASE64));
   }
 }
 
@@ -161,9 +174,9 @@ function openWith(
   index: number,
 ): Result<FwknopOpened, FwknopRefusal> {
   const { kind } = credential;
-  if (kind === 'gpg' && packet.size < FWKNOP_PACKET.gpg) return refuse('no-key');
-  if (authenticator !== undefined && !packet.verifies(kind, authenticator)) return refuse('no-key');
   const macSize = authenticator === undefined ? 0 : digestCharacters(authenticator.digest);
+  if (!packet.fits(kind, macSize)) return refuse('no-key');
+  if (authenticator !== undefined && !packet.verifies(kind, authenticator)) return refuse('no-key');
   const bytes = packet.decoded(kind, macSize);
   const opened = bytes === undefined ? refuse('base64') : openBytes(bytes, credential, index);
   // Who did not authenticate learns nothing of how far it came.
@@ -178,10 +191,6 @@ function openBytes(
   if (credential.kind === 'gpg') {
     return accept({ kind: 'gpg', credential: index, ciphertext: copyOf(bytes), replayId: sha256(bytes) });
   }
-  const body = bytes.length - SALTED.length - SALT_SIZE;
-  // Whether it has this form anybody sees who sees the packet.
-  if (body <= 0 || body % BLOCK_SIZE !== 0 || !SALTED.every((byte, i) => byte === bytes[i]))
-    return refuse('ciphertext');
   const sealed = bytes.subarray(SALTED.length);
   const opened = decrypted(credential.mode, credential.key, sealed.subarray(0, SALT_SIZE), sealed.subarray(SALT_SIZE));
   return opened.ok ? accept({ kind: 'message', credential: index, ...opened.value, replayId: sha256(sealed) }) : opened;
@@ -216,13 +225,12 @@ function authenticatorOf(authentication: FwknopHmac): Authenticator {
   return digest === 'sha256' ? { digest, key: trialKey(key) } : { digest, key: importHmacKey(key) };
 }
 
-/** The 8 words of an HMAC-SHA256 in base64; none if it is not what an encoder writes, which no HMAC equals. */
-function macWords(text: Uint8Array): Int32Array {
-  const bytes = decodeBase64(latin1(text), BASE64);
-  return bytes === undefined ? new Int32Array(0) : Int32Array.from({ length: 8 }, (_, i) => readU32(bytes, 4 * i));
+/** The 8 big-endian words of an HMAC-SHA256; none for none. */
+function wordsOf(mac: Uint8Array | undefined): Int32Array {
+  return mac === undefined ? new Int32Array(0) : Int32Array.from({ length: 8 }, (_, i) => readU32(mac, 4 * i));
 }
 
-function made<T>(cache: Map<string, T>, name: string, make: () => T): T {
+function made<Name, T>(cache: Map<Name, T>, name: Name, make: () => T): T {
   if (!cache.has(name)) cache.set(name, make());
   return cache.get(name) as T;
 }
