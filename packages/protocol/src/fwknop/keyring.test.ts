@@ -160,6 +160,9 @@ test('credentials are tried in their order, one before all others if asked, and 
   assert.equal(opened({ allowed: (index) => index === 2 }), 2);
   assert.equal(opened({ first: 1, allowed: (index) => index === 2 }), 2);
   assert.equal(opened({ allowed: () => false }), undefined);
+  const asked: number[] = [];
+  opened({ first: 2, allowed: (index) => asked.push(index) < 0 });
+  assert.deepEqual(asked, [2, 0, 1]);
 });
 
 test('appended padding and changed spare bits never make a second packet of one', () => {
