@@ -11,7 +11,7 @@ class Bench {
   readonly answers: string[] = [];
   readonly runs: (() => void)[] = [];
   readonly work = new Work({
-    decrypt: () => new Promise((resolve) => this.runs.push(() => void resolve(OK))),
+    decrypt: () => new Promise((resolve) => this.runs.push(() => resolve(OK))),
     answer: ({ id, outcome }) => void this.answers.push(`${id} ${outcome}`),
     clock: () => this.now as UnixMicros,
   });
