@@ -31,6 +31,52 @@ export type Ed25519Private = Brand<KeyObject, 'Ed25519Private'>;
 /** An Ed25519 public key. */
 export type Ed25519Public = Brand<KeyObject, 'Ed25519Public'>;
 
+/** A key of an HMAC, made ready once for many messages. Prints and serialises as nothing. */
+export type HmacKey = Brand<KeyObject, 'HmacKey'>;
+
+/** A hash function by its name here; only for formats of others is one of them MD5 or SHA-1. */
+export type HashName = 'md5' | 'sha1' | 'sha256' | 'sha384' | 'sha512' | 'sha3-256' | 'sha3-512';
+/** A mode of AES-256 (FIPS 197, SP 800-38A); `cfb` feeds back whole blocks, `ctr` counts in all 128 bits. */
+export type AesMode = 'ecb' | 'cbc' | 'cfb' | 'ofb' | 'ctr';
+
+/** The hash `name` of `data` (RFC 1321, FIPS 180-4, FIPS 202): 16, 20, 32, 48 or 64 bytes. */
+export function digestOf(name: HashName, data: Uint8Array): Uint8Array {
+  return plain(hash(name, data, 'buffer'));
+}
+
+/** The key of an HMAC, of any length but none. */
+export function importHmacKey(key: Uint8Array): HmacKey {
+  if (key.length === 0) throw new RangeError('hmac key: 1 byte or more expected');
+  return keyObject(key) as HmacKey;
+}
+
+/** HMAC (RFC 2104) of `data` with the hash `name`, as long as that hash. */
+export function hmac(name: HashName, key: HmacKey, data: Uint8Array): Uint8Array {
+  return plain(createHmac(name, key).update(data).digest());
+}
+
+/**
+ * `data` encrypted or decrypted by AES-256 under a 32-byte key and a 16-byte iv (not used by `ecb`), without padding. Never fails for
+ * what is in `data`.
+ *
+ * @throws RangeError on another size of key or iv, or if `data` is no whole number of 16-byte blocks
+ */
+export function aes256(
+  direction: 'encrypt' | 'decrypt',
+  mode: AesMode,
+  key: Uint8Array,
+  iv: Uint8Array,
+  data: Uint8Array,
+): Uint8Array {
+  if (data.length % 16 !== 0) throw new RangeError('aes-256: whole blocks of 16 bytes expected');
+  sized(key, 32, 'aes-256 key');
+  sized(iv, 16, 'aes-256 iv');
+  const make = direction === 'encrypt' ? createCipheriv : createDecipheriv;
+  const cipher = make(`aes-256-${mode}`, keyObject(key), mode === 'ecb' ? null : iv);
+  cipher.setAutoPadding(false);
+  return plain(cipher.update(data));
+}
+
 /** SHA-256 (FIPS 180-4) of all `parts` in a row: 32 bytes. */
 export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
   return plain(hash('sha256', joined(parts), 'buffer'));

@@ -5,6 +5,7 @@
  * head ("postern-invite-1-") and the fields. Each field: type u8 · length u16 · value, in ascending order of type; only addresses and
  * services repeat. Types from 128 on may be skipped by whoever does not know them; other unknown types mean a newer version.
  */
+import { BASE64_URL, decodeBase64, encodeBase64 } from './base64.ts';
 import { parseAddress } from './address.ts';
 import type { ServiceName, UnixMicros } from './brand.ts';
 import { ascii, concat, readU16, readU64, writeU16, writeU64 } from './bytes.ts';
@@ -107,7 +108,7 @@ export function encodeInvite(invite: Invite): string {
   put(FIELD.pq, Uint8Array.of(invite.pq === 'required' ? 1 : 0));
   for (const service of invite.services) put(FIELD.service, ascii(service));
   const fields = concat(...parts);
-  return HEAD + toBase64Url(concat(fields, checksum(fields)));
+  return HEAD + encodeBase64(concat(fields, checksum(fields)), BASE64_URL);
 }
 
 /**
@@ -120,7 +121,7 @@ export function decodeInvite(text: string): Result<Invite, InviteRefusal> {
   const version = /^postern-invite-([0-9]{1,9})-/.exec(line)?.[1];
   if (version === undefined) return refuse('not-an-invite');
   if (Number(version) > 1) return refuse('newer-version');
-  const bytes = line.startsWith(HEAD) ? fromBase64Url(line.slice(HEAD.length)) : undefined;
+  const bytes = line.startsWith(HEAD) ? decodeBase64(line.slice(HEAD.length), BASE64_URL) : undefined;
   if (bytes === undefined || bytes.length < CHECKSUM) return refuse('damaged');
   const fields = bytes.subarray(0, bytes.length - CHECKSUM);
   const expected = checksum(fields);
@@ -190,37 +191,4 @@ function isHost(text: string): boolean {
 
 function checksum(fields: Uint8Array): Uint8Array {
   return sha256(ascii(HEAD), fields).subarray(0, CHECKSUM);
-}
-
-const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
-
-/** RFC 4648, section 5, without padding. */
-function toBase64Url(bytes: Uint8Array): string {
-  let text = '';
-  for (let i = 0; i < bytes.length; i += 3) {
-    const left = bytes.length - i;
-    const word = ((bytes[i] ?? 0) << 16) | ((bytes[i + 1] ?? 0) << 8) | (bytes[i + 2] ?? 0);
-    for (let shift = 18; shift >= (left > 2 ? 0 : left === 2 ? 6 : 12); shift -= 6) {
-      text += ALPHABET.charAt((word >> shift) & 63);
-    }
-  }
-  return text;
-}
-
-/** The other way; undefined for other characters, impossible lengths, and bits after the end that are not zero. */
-function fromBase64Url(text: string): Uint8Array | undefined {
-  if (text.length % 4 === 1 || !/^[A-Za-z0-9_-]*$/.test(text)) return undefined;
-  const bytes = new Uint8Array(Math.floor((text.length * 3) / 4));
-  let bits = 0;
-  let word = 0;
-  let at = 0;
-  for (const character of text) {
-    word = ((word << 6) | ALPHABET.indexOf(character)) & 0xffff;
-    bits += 6;
-    if (bits >= 8) {
-      bits -= 8;
-      bytes[at++] = (word >> bits) & 0xff;
-    }
-  }
-  return (word & ((1 << bits) - 1)) === 0 ? bytes : undefined;
 }

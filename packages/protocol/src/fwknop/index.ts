@@ -1,0 +1,10 @@
+export { FWKNOP_MODES, type FwknopMode } from './cipher.ts';
+export { decodeFwknopPlaintext, type FwknopDecoded } from './decode.ts';
+export { FWKNOP_DIGESTS, type FwknopDigest } from './digest.ts';
+export { encodeFwknopMessage, fwknopPlaintext } from './encode.ts';
+export * from './http.ts';
+export * from './keyring.ts';
+export * from './message.ts';
+export * from './refusal.ts';
+export { type FwknopHmac, fwknopGpgPacket, type FwknopSealInput, sealFwknop } from './seal.ts';
+export { FWKNOP_PACKET, fwknopShape } from './shape.ts';
