@@ -1,10 +1,28 @@
 /** Keyrings that are made with the real gpg, for tests: a gate's, and one of somebody who sends it messages. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 export const GPG = '/usr/bin/gpg';
 export const PASSPHRASE = 'correct horse';
+
+/** Messages of fwknop's own client, and the keys that they are encrypted to and signed by: see `vectors/fwknop.json`. */
+export const FWKNOP: FwknopMessages = (
+  JSON.parse(readFileSync(new URL('../../../../vectors/fwknop.json', import.meta.url), 'utf8')) as {
+    gpg: FwknopMessages;
+  }
+).gpg;
+
+interface FwknopMessages {
+  readonly vectors: readonly {
+    readonly name: string;
+    readonly algorithm: string;
+    readonly hmac: { readonly digest: 'sha256'; readonly key: string } | null;
+    readonly packet: string;
+    readonly plaintext: string;
+  }[];
+  readonly keys: Readonly<Record<string, string>>;
+}
 
 /** A directory with a keyring. */
 export class Keys implements Disposable {
@@ -13,6 +31,8 @@ export class Keys implements Disposable {
   constructor(parent: string, name: string) {
     this.home = join(parent, name);
     mkdirSync(this.home, { mode: 0o700 });
+    // What the agent takes by itself makes a key with a passphrase a matter of seconds.
+    writeFileSync(join(this.home, 'gpg-agent.conf'), 's2k-count 65536\n');
   }
 
   run(args: readonly string[], input?: Uint8Array | string): Buffer {
@@ -21,17 +41,13 @@ export class Keys implements Disposable {
     return execFileSync(GPG, [...always, '--pinentry-mode', 'loopback', ...args], options);
   }
 
-  /** Makes a key with subkeys that encrypt and sign, and gives the fingerprints of the primary key and of the one that signs. */
-  make(
-    name: string,
-    algorithms: readonly [primary: string, encrypts: string],
-    passphrase = '',
-  ): readonly [string, string] {
+  /** Makes a key of elliptic curves with subkeys, and gives the fingerprints of the primary key and of the one that signs. */
+  make(name: string, passphrase = ''): readonly [primary: string, signer: string] {
     const secret = ['--passphrase', passphrase];
-    this.run([...secret, '--quick-gen-key', `${name} <${name}@example.test>`, algorithms[0], 'cert', 'never']);
+    this.run([...secret, '--quick-gen-key', `${name} <${name}@example.test>`, 'ed25519', 'cert', 'never']);
     const [primary = ''] = this.fingerprints(name);
-    this.run([...secret, '--quick-add-key', primary, algorithms[1], 'encr', 'never']);
-    this.run([...secret, '--quick-add-key', primary, algorithms[0], 'sign', 'never']);
+    this.run([...secret, '--quick-add-key', primary, 'cv25519', 'encr', 'never']);
+    this.run([...secret, '--quick-add-key', primary, 'ed25519', 'sign', 'never']);
     return [primary, this.fingerprints(name)[2] ?? ''];
   }
 

@@ -17,17 +17,17 @@ import process from 'node:process';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { toHex } from '@postern/protocol';
+import { FwknopKeyring } from '@postern/protocol/fwknop';
 import { namespacesAvailable } from '@postern/testkit';
 import type { GpgAnswer } from '../line/gpg-line.ts';
 import { GpgEnd } from '../sentry/gpg-end.ts';
-import { GPG, Keys, PASSPHRASE, processesWith } from './gpg-keys.fixture.ts';
+import { FWKNOP, GPG, Keys, PASSPHRASE, processesWith } from './gpg-keys.fixture.ts';
 import { startGpg, type GpgCredential, type GpgProcess } from './gpg-process.ts';
 import { findUser } from './sentry-user.ts';
 
 const missing = !existsSync(GPG) ? 'there is no gpg' : namespacesAvailable() ? undefined : 'needs root';
 const skip = missing !== undefined && process.env['CI'] !== 'true' ? `SKIPPED: ${missing}` : false;
 const TEXT = '1540521613565302:YWxpY2U:1795329870:3.0.0:1:MTI3LjAuMC4yLHRjcC8yMg:YCo2zL0Xjoe7';
-const KINDS = { ecc: ['ed25519', 'cv25519'], rsa: ['rsa2048', 'rsa2048'] } as const;
 const SLOW = '#!/bin/sh\ncase "$*" in *--list-secret-keys*) echo sec:; exit;; esac\nsleep 300 & sleep 300\n';
 /** gpg, as somebody would have it write who got hold of it: more than there is room for. */
 const LOUD = '#!/bin/sh\nexec yes\n';
@@ -55,15 +55,16 @@ describe('the GPG helper', { skip, timeout: 120_000 }, () => {
   before(() => {
     directory = mkdtempSync(join(tmpdir(), 'postern-gpg-'));
     [gate, ada] = [new Keys(directory, 'gate'), new Keys(directory, 'ada')];
-    for (const [kind, algorithms] of Object.entries(KINDS)) {
-      gate.make(`gate-${kind}`, algorithms);
-      prints.set(kind, ada.make(`ada-${kind}`, algorithms));
-      gate.meet(ada, `ada-${kind}`);
-      ada.meet(gate, `gate-${kind}`);
-    }
-    gate.make('locked', KINDS.ecc, PASSPHRASE);
+    for (const key of Object.values(FWKNOP.keys)) for (const keys of [gate, ada]) keys.run(['--import'], key);
+    // fwknop's RSA key has a subkey that signs, the other signs itself.
+    const [rsa = '', subkey = ''] = gate.fingerprints('spa-rsa');
+    const [ecc = ''] = gate.fingerprints('spa-ecc');
+    prints.set('spa-rsa', [rsa, subkey]).set('spa-ecc', [ecc, ecc]);
+    prints.set('ada', ada.make('ada'));
+    gate.meet(ada, 'ada');
+    gate.make('locked', PASSPHRASE);
     ada.meet(gate, 'locked');
-    prints.set('stranger', ada.make('stranger', KINDS.ecc));
+    prints.set('stranger', ada.make('stranger'));
     chmodSync(directory, 0o711);
     for (const [name, text] of [
       ['slow', SLOW],
@@ -127,28 +128,37 @@ describe('the GPG helper', { skip, timeout: 120_000 }, () => {
     return `by ${signer} of ${primary}`;
   };
 
-  test('messages to keys of elliptic curves and of RSA are read, and whose they are is told', async () => {
+  test('messages of the client of fwknop are read, to RSA keys and to those of elliptic curves, which fwknop cannot', async () => {
     await using scene = new Scene([numbers(0, gate.home)]);
-    for (const to of ['ecc', 'rsa'])
-      for (const from of ['ecc', 'rsa']) {
-        const message = ada.seal(`gate-${to}`, TEXT, `ada-${from}`);
-        assert.equal(await scene.read(0, message), `ok ${TEXT} ${by(from)}`, `to ${to} from ${from}`);
-      }
+    for (const { name, algorithm, hmac, packet, plaintext } of FWKNOP.vectors) {
+      const key = hmac === null ? undefined : { digest: hmac.digest, key: Buffer.from(hmac.key, 'base64') };
+      const opened = new FwknopKeyring([{ kind: 'gpg', hmac: key }]).open(Buffer.from(packet));
+      assert.ok(opened.ok && opened.value.kind === 'gpg', name);
+      const signer = by(algorithm.startsWith('RSA') ? 'spa-rsa' : 'spa-ecc');
+      assert.equal(await scene.read(0, opened.value.ciphertext), `ok ${plaintext} ${signer}`, name);
+    }
     assert.deepEqual(scene.log, []);
+  });
+
+  test('to whatever key and by whatever key, whose it is is told', async () => {
+    await using scene = new Scene([numbers(0, gate.home)]);
+    for (const to of ['spa-ecc', 'spa-rsa'])
+      for (const from of ['ada', 'spa-rsa'])
+        assert.equal(await scene.read(0, ada.seal(to, TEXT, from)), `ok ${TEXT} ${by(from)}`, `to ${to} from ${from}`);
   });
 
   test('what is not signed, by an unknown key, changed or for somebody else is told apart', async () => {
     await using scene = new Scene([numbers(7, gate.home)]);
-    assert.equal(await scene.read(7, ada.seal('gate-ecc', TEXT)), `ok ${TEXT}`);
-    const unknown = await scene.read(7, ada.seal('gate-ecc', TEXT, 'stranger'));
+    assert.equal(await scene.read(7, ada.seal('spa-ecc', TEXT)), `ok ${TEXT}`);
+    const unknown = await scene.read(7, ada.seal('spa-ecc', TEXT, 'stranger'));
     assert.equal(unknown, `ok ${TEXT} NOT by ${(prints.get('stranger') ?? [])[1] ?? ''} of -`);
-    const message = ada.seal('gate-rsa', TEXT, 'ada-rsa');
+    const message = ada.seal('spa-rsa', TEXT, 'spa-rsa');
     for (const at of [0, 1, 20, message.length >> 1, message.length - 1]) {
       const changed = Buffer.from(message);
       changed[at] = (changed[at] ?? 0) ^ 1;
       assert.equal(await scene.read(7, changed), 'refused', `byte ${at}`);
     }
-    assert.equal(await scene.read(7, ada.seal('ada-ecc', TEXT, 'ada-ecc')), 'refused', 'for somebody else');
+    assert.equal(await scene.read(7, ada.seal('ada', TEXT, 'ada')), 'refused', 'for somebody else');
     assert.equal(await scene.read(7, message.subarray(0, -40)), 'refused', 'cut off');
     assert.equal(await scene.read(8, message), 'refused', 'of no credential');
     assert.equal(await scene.read(7, Buffer.alloc(900, 0x85)), 'refused', 'garbage');
@@ -157,16 +167,16 @@ describe('the GPG helper', { skip, timeout: 120_000 }, () => {
   test('what is not encrypted to a key, or too long inside, is refused', async () => {
     await using scene = new Scene([{ ...numbers(0, gate.home), passphrase: Buffer.from(PASSPHRASE) }]);
     const secret = ['--passphrase', PASSPHRASE];
-    const plain = ada.run(['--sign', '--local-user', 'ada-ecc'], TEXT);
+    const plain = ada.run(['--sign', '--local-user', 'ada'], TEXT);
     const symmetric = ada.run([...secret, '--symmetric'], TEXT);
-    const both = ada.run([...secret, '--symmetric', '--encrypt', '--recipient', 'ada-ecc'], TEXT);
-    const bomb = ada.seal('gate-ecc', 'a'.repeat(1 << 20), undefined, ['-z', '9', '--compress-algo', 'bzip2']);
-    const twice = Buffer.concat([ada.seal('gate-ecc', TEXT), ada.seal('gate-ecc', TEXT)]);
-    const behind = Buffer.concat([ada.seal('gate-ecc', TEXT), ada.run(['--store'], TEXT)]);
+    const both = ada.run([...secret, '--symmetric', '--encrypt', '--recipient', 'ada'], TEXT);
+    const bomb = ada.seal('spa-ecc', 'a'.repeat(1 << 20), undefined, ['-z', '9', '--compress-algo', 'bzip2']);
+    const twice = Buffer.concat([ada.seal('spa-ecc', TEXT), ada.seal('spa-ecc', TEXT)]);
+    const behind = Buffer.concat([ada.seal('spa-ecc', TEXT), ada.run(['--store'], TEXT)]);
     for (const [name, message] of Object.entries({ plain, symmetric, both, bomb, twice, behind }))
       assert.equal(await scene.read(0, message), 'refused', name);
-    assert.equal(await scene.read(0, ada.seal('gate-ecc', 'a'.repeat(1_100))), `ok ${'a'.repeat(1_100)}`);
-    assert.equal(await scene.read(0, ada.seal('gate-ecc', 'a'.repeat(1_101))), 'refused');
+    assert.equal(await scene.read(0, ada.seal('spa-ecc', 'a'.repeat(1_100))), `ok ${'a'.repeat(1_100)}`);
+    assert.equal(await scene.read(0, ada.seal('spa-ecc', 'a'.repeat(1_101))), 'refused');
   });
 
   test('a key with a passphrase needs it', async () => {
@@ -185,15 +195,15 @@ describe('the GPG helper', { skip, timeout: 120_000 }, () => {
   test('a gpg that takes too long is ended with all that it started, and one that says too much', async () => {
     await using scene = new Scene([numbers(0, gate.home, programs.slow), numbers(1, gate.home, programs.loud)]);
     const began = Date.now();
-    assert.equal(await scene.read(0, ada.seal('gate-ecc', TEXT)), 'time');
+    assert.equal(await scene.read(0, ada.seal('spa-ecc', TEXT)), 'time');
     assert.ok(Date.now() - began < 10_000);
     assert.deepEqual(processesWith('sleep\x00300'), []);
-    assert.equal(await scene.read(1, ada.seal('gate-ecc', TEXT)), 'refused');
+    assert.equal(await scene.read(1, ada.seal('spa-ecc', TEXT)), 'refused');
   });
 
   test('a helper has no privileges, and hands its line to nobody', async () => {
     await using scene = new Scene([numbers(0, gate.home)]);
-    await scene.read(0, ada.seal('gate-ecc', TEXT));
+    await scene.read(0, ada.seal('spa-ecc', TEXT));
     const pid = scene.gpg.pid ?? assert.fail('it runs');
     const [agent] = processesWith(`gpg-agent\x00--homedir\x00${scene.place}`);
     assert.ok(agent !== undefined, 'an agent');
@@ -212,7 +222,7 @@ describe('the GPG helper', { skip, timeout: 120_000 }, () => {
 
   test('a helper that ends is started again, and one that gets other credentials at once', async () => {
     await using scene = new Scene([numbers(0, gate.home)]);
-    const message = ada.seal('gate-ecc', TEXT);
+    const message = ada.seal('spa-ecc', TEXT);
     await scene.read(0, message);
     process.kill(scene.gpg.pid ?? assert.fail('it runs'), 'SIGKILL');
     await until('a restart', () => scene.gpg.restarts === 1);
@@ -227,7 +237,7 @@ describe('the GPG helper', { skip, timeout: 120_000 }, () => {
 
   test('an agent that ends is started again, with the helper', async () => {
     await using scene = new Scene([numbers(0, gate.home)]);
-    const message = ada.seal('gate-ecc', TEXT);
+    const message = ada.seal('spa-ecc', TEXT);
     await scene.read(0, message);
     for (const agent of processesWith(`gpg-agent\x00--homedir\x00${scene.place}`)) process.kill(agent, 'SIGKILL');
     await until('a restart', () => scene.gpg.restarts === 1);
@@ -236,7 +246,7 @@ describe('the GPG helper', { skip, timeout: 120_000 }, () => {
 
   test('a keyring that is not there costs its own messages only, and the log says so', async () => {
     await using scene = new Scene([numbers(0, join(directory, 'nowhere')), numbers(1, gate.home)]);
-    const message = ada.seal('gate-ecc', TEXT);
+    const message = ada.seal('spa-ecc', TEXT);
     assert.equal(await scene.read(0, message), 'refused');
     assert.equal(await scene.read(1, message), `ok ${TEXT}`);
     assert.match(scene.log.join('\n'), /nowhere cannot be read/);
@@ -264,7 +274,7 @@ describe('the GPG helper', { skip, timeout: 120_000 }, () => {
     await until('nothing left running', () => processesWith(place).length === 0);
     // The next one takes what was left away.
     await using scene = new Scene([numbers(0, gate.home)], 'killed');
-    assert.equal(await scene.read(0, ada.seal('gate-ecc', TEXT)), `ok ${TEXT}`);
+    assert.equal(await scene.read(0, ada.seal('spa-ecc', TEXT)), `ok ${TEXT}`);
     assert.equal(readdirSync(place).length, 1);
   });
 });
