@@ -117,6 +117,12 @@ module.exports = {
       'What runs commands for the monitor is nothing but that.',
     ),
     only(
+      'gpg-is-small',
+      gate('gpg'),
+      [gate('gpg', 'line'), '^packages/gate/src/monitor/token-bucket\\.ts$', PROTOCOL, NODE],
+      'What hands strangers’ messages to gpg is nothing but that; the one bucket is the monitor’s.',
+    ),
+    only(
       'monitor-not-sentry',
       gate('monitor'),
       [gate('monitor', 'admin', 'config', 'firewall', 'line', 'system'), PROTOCOL, TERMINAL, NODE],
