@@ -75,15 +75,20 @@ export class FwknopEar {
     this.#keyring = pieces === 0 ? undefined : new FwknopKeyring(this.#pieces.map(({ credential }) => credential));
   }
 
-  /** Opens a packet. What is given aliases nothing of `payload`. */
-  open(payload: Uint8Array, way: Way, now: UnixMicros): Result<FwknopOpened, FwknopCounter> {
+  /**
+   * Opens a packet. What is given aliases nothing of `payload`.
+   * @param after - a credential that was tried in vain, by who could tell only later: those after it are tried
+   */
+  open(payload: Uint8Array, way: Way, now: UnixMicros, after = -1): Result<FwknopOpened, FwknopCounter> {
     const keyring = this.#keyring;
     if (keyring === undefined || !fwknopShape(payload).ok) return refuse('form');
-    const opened = this.#try(keyring, payload, way, now);
+    const opened = this.#try(keyring, payload, way, now, after);
     if (!opened.ok) return opened;
-    const { credential, replayId } = opened.value;
+    const { credential, replayId, kind } = opened.value;
     const source = sourceKey(way);
-    this.#learn(source, credential);
+    // Without an HMAC a message for gpg may be anybody's.
+    if (kind === 'message' || this.#pieces[credential]?.credential.hmac !== undefined) this.#learn(source, credential);
+    if (after >= 0) return opened;
     const id = Buffer.from(replayId).toString('latin1');
     // A copy that came to another address is another packet: where the first one came, it may not count.
     const path = `${source}${Buffer.from(way.destination).toString('latin1')}`;
@@ -92,10 +97,16 @@ export class FwknopEar {
     return opened;
   }
 
-  #try(keyring: FwknopKeyring, payload: Uint8Array, way: Way, now: UnixMicros): Result<FwknopOpened, FwknopCounter> {
+  #try(
+    keyring: FwknopKeyring,
+    payload: Uint8Array,
+    way: Way,
+    now: UnixMicros,
+    after: number,
+  ): Result<FwknopOpened, FwknopCounter> {
     const source = sourceKey(way);
     const last = this.#known.get(source);
-    if (last !== undefined && this.#knownBudget.take(source, now)) {
+    if (last !== undefined && last > after && this.#knownBudget.take(source, now)) {
       const opened = keyring.open(payload, { allowed: (index) => index === last });
       if (opened.ok) return opened;
     }
@@ -103,7 +114,7 @@ export class FwknopEar {
     const units = this.#unitsOf(allowed);
     if (units === 0) return refuse('source');
     if (!this.#budget.take(prefixKey(way.source, PREFIX_BITS[way.family]), now, units)) return refuse('budget');
-    const opened = keyring.open(payload, { allowed: (index) => allowed[index] === true });
+    const opened = keyring.open(payload, { allowed: (index) => index > after && allowed[index] === true });
     return opened.ok ? accept(opened.value) : refuse(counterOf(opened.reason));
   }
 

@@ -1,14 +1,27 @@
 /** From a packet of fwknop's format to a frame for the monitor, and what is counted on the way. */
 import { type UnixMicros } from '@postern/protocol';
-import { fwknopMessageType, type FwknopMessage } from '@postern/protocol/fwknop';
+import { decodeFwknopPlaintext, fwknopMessageType, type FwknopMessage } from '@postern/protocol/fwknop';
 import type { CredentialFrame, FwknopFrame, FwknopSigner, TallyFrame } from '../line/fwknop-codec.ts';
 import { FWKNOP_COUNTERS, FWKNOP_MOST, type FwknopCounter } from '../line/frame.ts';
+import { MOST_CIPHERTEXT, type GpgAnswer, type GpgSignature } from '../line/gpg-line.ts';
 import { FwknopEar, type Way } from './fwknop-ear.ts';
 
 /** What it stands on. */
 export interface FwknopSink {
   /** False: the line is full, and the frame is lost. */
   readonly send: (frame: FwknopFrame | TallyFrame) => boolean;
+  /** Asks the GPG helper; the answer comes to {@link FwknopForwarder.answer}. False: it has too much to do. Undefined: there is none. */
+  readonly gpg?:
+    ((credential: number, ciphertext: Uint8Array, asked: GpgAsked, now: UnixMicros) => boolean) | undefined;
+}
+
+/** A packet whose message gpg is asked for. */
+export interface GpgAsked {
+  readonly payload: Uint8Array;
+  readonly way: FwknopWay;
+  readonly replayId: Uint8Array;
+  /** Serial of the credentials at that time. */
+  readonly serial: number;
 }
 
 /** Where a packet came from, where it came to, and by which IP protocol. */
@@ -46,12 +59,33 @@ export class FwknopForwarder {
     this.#count(payload === undefined ? 'form' : this.#hear(payload, way, now));
   }
 
-  #hear(payload: Uint8Array, way: FwknopWay, now: UnixMicros): FwknopCounter {
-    const opened = this.#ear.open(payload, way, now);
+  /** What the GPG helper made of a packet. */
+  answer({ outcome, credential, plaintext, signatures }: GpgAnswer, asked: GpgAsked, now: UnixMicros): void {
+    const { payload, way, replayId, serial } = asked;
+    if (serial !== this.#ear.serial) {
+      this.#count('gpg-refused');
+      return;
+    }
+    if (outcome === 'busy' || outcome === 'time') {
+      this.#count('gpg-busy');
+      return;
+    }
+    const decoded = outcome === 'ok' ? decodeFwknopPlaintext(plaintext) : undefined;
+    // Nothing tells beforehand whose key a message is for.
+    if (decoded?.ok !== true) this.#count(this.#hear(payload, way, now, credential) === 'gpg' ? 'gpg' : 'gpg-refused');
+    else this.#count(this.#forward(credential, replayId, decoded.value.message, signersOf(signatures), way));
+  }
+
+  #hear(payload: Uint8Array, way: FwknopWay, now: UnixMicros, after?: number): FwknopCounter {
+    const opened = this.#ear.open(payload, way, now, after);
     if (!opened.ok) return opened.reason;
     const { value } = opened;
-    if (value.kind === 'gpg') return 'gpg-refused';
-    return this.#forward(value.credential, value.replayId, value.message, [], way);
+    if (value.kind === 'message') return this.#forward(value.credential, value.replayId, value.message, [], way);
+    const { credential, ciphertext, replayId } = value;
+    if (ciphertext.length > MOST_CIPHERTEXT) return 'field';
+    const kept = { ...way, source: way.source.slice(), destination: way.destination.slice() };
+    const asked = { payload: payload.slice(), way: kept, replayId, serial: this.#ear.serial };
+    return this.#sink.gpg?.(credential, ciphertext, asked, now) === true ? 'gpg' : 'gpg-busy';
   }
 
   #forward(
@@ -81,6 +115,15 @@ export class FwknopForwarder {
     if (this.#sink.send({ type: 'tally', counters: this.#counters })) this.#changed = false;
     return this.#changed ? SPACING / 1000 : Infinity;
   }
+}
+
+/** Who is named by a signature: the key that made it, often a subkey, and its primary key. */
+function signersOf(signatures: readonly GpgSignature[]): FwknopSigner[] {
+  return signatures
+    .flatMap(({ verified, fingerprint, primary }) =>
+      [fingerprint, primary].flatMap((it) => (it === undefined ? [] : [{ fingerprint: it, good: verified }])),
+    )
+    .slice(0, FWKNOP_MOST.signers);
 }
 
 /** Undefined for a request that is longer than the line takes: no fwknop that we know of sends one. */
