@@ -50,6 +50,18 @@ module.exports = {
       'crypto.ts is the one door to OpenSSL.',
     ),
     only(
+      'fwknop-knows-nothing-native',
+      `${PROTOCOL}fwknop/`,
+      [`${PROTOCOL}fwknop/`, `${PROTOCOL}(result|bytes|base64|address|crypto|secret)\\.ts$`],
+      'fwknop’s format shares with ours only what is of no format.',
+    ),
+    {
+      name: 'native-knows-nothing-of-fwknop',
+      severity: 'error',
+      from: { path: PROTOCOL, pathNot: [`${PROTOCOL}fwknop/`, TEST_CODE] },
+      to: { path: `${PROTOCOL}fwknop/` },
+    },
+    only(
       'terminal-stands-alone',
       TERMINAL,
       [TERMINAL, NODE],

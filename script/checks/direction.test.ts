@@ -36,6 +36,8 @@ const PLANTS: readonly (readonly [rule: string, file: string, imported: string])
   ['protocol-is-pure', 'protocol/src/planted-c.ts', '@postern/terminal'],
   ['protocol-is-pure', 'protocol/src/planted-d.ts', 'valibot'],
   ['one-file-knows-crypto', 'protocol/src/crypto.ts', 'node:dgram'],
+  ['fwknop-knows-nothing-native', 'protocol/src/fwknop/planted.ts', '../statement.ts'],
+  ['native-knows-nothing-of-fwknop', 'protocol/src/planted-e.ts', './fwknop/message.ts'],
   ['terminal-stands-alone', 'terminal/src/planted.ts', '@postern/protocol'],
   ['client-has-no-npm', 'client/src/planted-a.ts', 'smol-toml'],
   ['client-has-no-npm', 'client/src/planted-b.ts', '../../gate/src/line/frame.ts'],
