@@ -69,7 +69,8 @@ function nameFor({ values }: AccessStanza, index: number, taken: Set<string>): s
   const user = (values.get('REQUIRE_USERNAME')?.value ?? '')
     .replace(/[^A-Za-z0-9._-]+/g, '-')
     .replace(/^[^A-Za-z0-9]+/, '');
-  const plain = user === '' ? `stanza-${index + 1}` : user.slice(0, 50);
+  const short = user.slice(0, 50);
+  const plain = user === '' ? `stanza-${index + 1}` : /^\d+$/.test(short) ? `user-${short}` : short;
   let name = plain;
   for (let number = 2; taken.has(name); number++) name = `${plain}-${number}`;
   taken.add(name).add(`${name}-gpg`);
