@@ -1,5 +1,5 @@
 /** From a packet of fwknop's format to a frame for the monitor, and what is counted on the way. */
-import { type UnixMicros } from '@postern/protocol';
+import { sha256, type UnixMicros } from '@postern/protocol';
 import { decodeFwknopPlaintext, fwknopMessageType, type FwknopMessage } from '@postern/protocol/fwknop';
 import type { CredentialFrame, FwknopFrame, FwknopSigner, TallyFrame } from '../line/fwknop-codec.ts';
 import { FWKNOP_COUNTERS, FWKNOP_MOST, type FwknopCounter } from '../line/frame.ts';
@@ -19,7 +19,6 @@ export interface FwknopSink {
 export interface GpgAsked {
   readonly payload: Uint8Array;
   readonly way: FwknopWay;
-  readonly replayId: Uint8Array;
   /** Serial of the credentials at that time. */
   readonly serial: number;
 }
@@ -61,7 +60,7 @@ export class FwknopForwarder {
 
   /** What the GPG helper made of a packet. */
   answer({ outcome, credential, plaintext, signatures }: GpgAnswer, asked: GpgAsked, now: UnixMicros): void {
-    const { payload, way, replayId, serial } = asked;
+    const { payload, way, serial } = asked;
     if (serial !== this.#ear.serial) {
       this.#count('gpg-refused');
       return;
@@ -73,7 +72,8 @@ export class FwknopForwarder {
     const decoded = outcome === 'ok' ? decodeFwknopPlaintext(plaintext) : undefined;
     // Nothing tells beforehand whose key a message is for.
     if (decoded?.ok !== true) this.#count(this.#hear(payload, way, now, credential) === 'gpg' ? 'gpg' : 'gpg-refused');
-    else this.#count(this.#forward(credential, replayId, decoded.value.message, signersOf(signatures), way));
+    // What is around the text can be written in other ways without any key; the text itself is what must not open twice.
+    else this.#count(this.#forward(credential, sha256(plaintext), decoded.value.message, signersOf(signatures), way));
   }
 
   #hear(payload: Uint8Array, way: FwknopWay, now: UnixMicros, after?: number): FwknopCounter {
@@ -81,10 +81,10 @@ export class FwknopForwarder {
     if (!opened.ok) return opened.reason;
     const { value } = opened;
     if (value.kind === 'message') return this.#forward(value.credential, value.replayId, value.message, [], way);
-    const { credential, ciphertext, replayId } = value;
+    const { credential, ciphertext } = value;
     if (ciphertext.length > MOST_CIPHERTEXT) return 'field';
     const kept = { ...way, source: way.source.slice(), destination: way.destination.slice() };
-    const asked = { payload: payload.slice(), way: kept, replayId, serial: this.#ear.serial };
+    const asked = { payload: payload.slice(), way: kept, serial: this.#ear.serial };
     return this.#sink.gpg?.(credential, ciphertext, asked, now) === true ? 'gpg' : 'gpg-busy';
   }
 
