@@ -85,7 +85,7 @@ async function startPosternd({
       ...places,
     );
     if (init.code !== 0) throw new Error(`posternd init: ${init.err}`);
-    writeFileSync(gate.config, readFileSync(gate.config, 'utf8').replace(/^ports = .*$/m, '$&\nprotect = true'));
+    writeFileSync(gate.config, readFileSync(gate.config, 'utf8').replace('protect = false', 'protect = true'));
     await gate.startProgram(PROGRAMS.posternd[2], ['run', '--fwknop', directory, '--config', gate.config]);
   } catch (error) {
     await gate[Symbol.asyncDispose]();

@@ -1,6 +1,11 @@
 /** From a packet of fwknop's format to a frame for the monitor, and what is counted on the way. */
 import { sha256, type UnixMicros } from '@postern/protocol';
-import { decodeFwknopPlaintext, fwknopMessageType, type FwknopMessage } from '@postern/protocol/fwknop';
+import {
+  decodeFwknopHttp,
+  decodeFwknopPlaintext,
+  fwknopMessageType,
+  type FwknopMessage,
+} from '@postern/protocol/fwknop';
 import type { CredentialFrame, FwknopFrame, FwknopSigner, TallyFrame } from '../line/fwknop-codec.ts';
 import { FWKNOP_COUNTERS, FWKNOP_MOST, type FwknopCounter } from '../line/frame.ts';
 import { MOST_CIPHERTEXT, type GpgAnswer, type GpgSignature } from '../line/gpg-line.ts';
@@ -27,6 +32,9 @@ export interface GpgAsked {
 export interface FwknopWay extends Way {
   readonly transport: number;
 }
+
+/** Packets that come by TCP may be written as a request of HTTP. */
+const TCP = 6;
 
 /** At least this long between two tallies, in microseconds. */
 const SPACING = 1_000_000;
@@ -55,7 +63,8 @@ export class FwknopForwarder {
 
   /** Looks at one payload, which is not kept; undefined: something came that has not even the form. */
   hear(payload: Uint8Array | undefined, way: FwknopWay, now: UnixMicros): void {
-    this.#count(payload === undefined ? 'form' : this.#hear(payload, way, now));
+    const text = payload !== undefined && way.transport === TCP ? (decodeFwknopHttp(payload) ?? payload) : payload;
+    this.#count(text === undefined ? 'form' : this.#hear(text, way, now));
   }
 
   /** What the GPG helper made of a packet. */
