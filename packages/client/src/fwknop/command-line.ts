@@ -14,6 +14,8 @@ export interface FwknopLine {
   readonly notes: readonly string[];
 }
 
+/** `--help` is an option of every command. */
+const KNOWN: readonly FwknopOption[] = [...FWKNOP_OPTIONS, { name: 'help', short: 'h', help: '' }];
 const FORM = '`postern fwknop --help` lists the options';
 
 /**
@@ -39,13 +41,14 @@ export function parseFwknopLine(argv: readonly string[]): FwknopLine {
     else {
       const [name, prefix] = option.sets;
       assignments.push({ name, value: prefix + value, from: typed });
-      if (name.startsWith('GPG_') || name === 'USE_GPG_AGENT') assignments.push({ name: 'USE_GPG', value: 'Y', from: typed });
+      if (name.startsWith('GPG_') || name === 'USE_GPG_AGENT')
+        assignments.push({ name: 'USE_GPG', value: 'Y', from: typed });
     }
   };
   for (let word = queue.shift(); word !== undefined; word = queue.shift()) {
     if (word === '--' && queue.length === 0) break;
     if (word === '-' || word === '--' || !word.startsWith('-')) {
-      throw usage(`\`${word === '--' ? queue[0] ?? '' : word}\` belongs to no option`, FORM);
+      throw usage(`\`${word === '--' ? (queue[0] ?? '') : word}\` belongs to no option`, FORM);
     }
     if (word.startsWith('--')) {
       const equals = word.indexOf('=');
@@ -55,7 +58,7 @@ export function parseFwknopLine(argv: readonly string[]): FwknopLine {
     }
     for (let at = 1; at < word.length; at++) {
       const letter = word.charAt(at);
-      const option = FWKNOP_OPTIONS.find(({ short }) => short === letter);
+      const option = KNOWN.find(({ short }) => short === letter);
       if (option === undefined) throw usage(`\`-${letter}\` is no option of fwknop`, FORM);
       const rest = word.slice(at + 1);
       const takesRest = option.value !== undefined && rest !== '';
@@ -78,15 +81,16 @@ function valueOf(option: FwknopOption, typed: string, inline: string | undefined
 }
 
 function longOption(name: string): FwknopOption {
-  const named = FWKNOP_OPTIONS.flatMap((option) =>
-    [option.name, ...(option.aliases ?? [])].map((long) => ({ long, option })),
-  );
+  const named = KNOWN.flatMap((option) => [option.name, ...(option.aliases ?? [])].map((long) => ({ long, option })));
   const exact = named.find(({ long }) => long === name);
   if (exact !== undefined) return exact.option;
   const begun = name === '' ? [] : named.filter(({ long }) => long.startsWith(name));
   const [first] = begun;
   if (first === undefined) {
-    const near = nearest(name, named.map(({ long }) => long));
+    const near = nearest(
+      name,
+      named.map(({ long }) => long),
+    );
     throw usage(`\`--${name}\` is no option of fwknop`, near === undefined ? FORM : `did you mean \`--${near}\`?`);
   }
   if (begun.some(({ option }) => option !== first.option)) {

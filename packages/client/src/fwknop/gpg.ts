@@ -87,7 +87,8 @@ export async function gpgEncrypt(text: string, order: GpgOrder): Promise<Uint8Ar
   });
   if (code === 0 && size > 0 && size <= OUTPUT_MAX) return Buffer.concat(output);
   const last = said.trim().split('\n').at(-1) ?? '';
-  const what = code === 'ENOENT' ? 'there is no such program' : last === '' ? `it ended with ${code ?? 'a signal'}` : last;
+  const what =
+    code === 'ENOENT' ? 'there is no such program' : last === '' ? `it ended with ${code ?? 'a signal'}` : last;
   throw new PersonError(`${program} did not encrypt: ${what}`, {
     hint: '`gpg --list-keys` lists the keys; --gpg-home-dir and --gpg-agent say where they are and who asks for the passphrase',
     exitCode: EXIT.configuration,

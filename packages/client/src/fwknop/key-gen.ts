@@ -1,5 +1,5 @@
 /** New keys, in the texts that fwknop and its apps read. */
-import { type FwknopDigest } from '@postern/protocol/fwknop';
+import type { FwknopDigest } from '@postern/protocol/fwknop';
 import type { Random } from '@postern/protocol';
 
 /** A pair of keys. */

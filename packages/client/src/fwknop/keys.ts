@@ -145,7 +145,8 @@ export function descriptorLines(descriptor: number): readonly string[] {
     }
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? String(error);
-    if (code !== 'EOF') throw new PersonError(`cannot read descriptor ${descriptor}: ${code}`, { exitCode: EXIT.usage, cause: error });
+    if (code !== 'EOF')
+      throw new PersonError(`cannot read descriptor ${descriptor}: ${code}`, { exitCode: EXIT.usage, cause: error });
   }
   const lines = bytes.toString('utf8', 0, size).split(/\r?\n/);
   bytes.fill(0);

@@ -1,6 +1,6 @@
 /** Makes the message of a packet, within what fwknop's server reads. */
 import { familyOf, formatAddress } from '@postern/protocol';
-import type { FwknopMessage } from '@postern/protocol/fwknop';
+import type { FwknopDigest, FwknopMessage } from '@postern/protocol/fwknop';
 import { EXIT, PersonError } from '@postern/terminal';
 import type { FwknopRequest } from './request.ts';
 
@@ -44,7 +44,10 @@ export function userOf(
     }
   };
   return (
-    named('SPOOF_USER') ?? named('LOGNAME') ?? known() ?? named('USER') ?? { name: 'NO_USER', from: 'the name of this user' }
+    named('SPOOF_USER') ??
+    named('LOGNAME') ??
+    known() ??
+    named('USER') ?? { name: 'NO_USER', from: 'the name of this user' }
   );
 }
 
@@ -62,7 +65,8 @@ export function fwknopMessage(
   random: (below: number) => number,
 ): FwknopMessage {
   checkUser(user);
-  if (time < 0 || time > 0xffff_ffff) throw refused('the time of the packet is out of its range', 'a smaller --time-offset');
+  if (time < 0 || time > 0xffff_ffff)
+    throw refused('the time of the packet is out of its range', 'a smaller --time-offset');
   const ip = source === undefined ? '0.0.0.0' : formatAddress(source);
   const asked =
     request.kind === 'command'
@@ -72,7 +76,9 @@ export function fwknopMessage(
     const room = REQUEST_MAX - ip.length - 1;
     throw refused(
       `what is asked for has ${asked.length} characters, and a server reads ${room}`,
-      request.kind === 'command' ? 'a shorter command: a script at the server' : 'several packets with fewer ports in -A',
+      request.kind === 'command'
+        ? 'a shorter command: a script at the server'
+        : 'several packets with fewer ports in -A',
     );
   }
   const digits = (): string => String(random(100_000_000)).padStart(8, '0');
@@ -96,10 +102,17 @@ function checkUser({ name, from }: FwknopUser): void {
     );
   }
   if (name.length > USER_MAX) {
-    throw refused(`${from} has ${name.length} characters, and a server reads ${USER_MAX}`, '-U NAME says a shorter one');
+    throw refused(
+      `${from} has ${name.length} characters, and a server reads ${USER_MAX}`,
+      '-U NAME says a shorter one',
+    );
   }
 }
 
+/** Characters of an HMAC at the end of a packet. */
+export const HMAC_CHARACTERS: Readonly<Record<FwknopDigest, number>> = {
+  ...{ md5: 22, sha1: 27, sha256: 43, sha384: 64, sha512: 86, sha3_256: 43, sha3_512: 86 },
+};
 /** A packet of GPG begins here for fwknop's server, in characters. */
 const GPG_SIZE = 400;
 /** What a server takes at all, in characters. */
@@ -109,11 +122,11 @@ const PREFIX = 10;
 /**
  * Refuses a packet that fwknop's server would take for one of GPG, or drop.
  *
- * @param hmacSize - characters of the HMAC at its end
+ * @param size - characters of the packet
+ * @param hmacSize - those of the HMAC at its end
  * @throws PersonError
  */
-export function checkSize(packet: Uint8Array, kind: FwknopMessage['kind'] | 'gpg', hmacSize: number): void {
-  const size = packet.length;
+export function checkSize(size: number, kind: FwknopMessage['kind'] | 'gpg', hmacSize: number): void {
   if (kind === 'gpg') {
     if (size <= PACKET_MAX) return;
     throw refused(

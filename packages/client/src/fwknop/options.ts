@@ -1,5 +1,6 @@
 /** The options of fwknop's client, under its own names. */
 import type { Option } from '@postern/terminal';
+import { CONFIG } from '../options.ts';
 import type { FwknopSetting } from './variables.ts';
 
 /** An option, and what it sets. */
@@ -8,8 +9,6 @@ export interface FwknopOption extends Option {
   readonly aliases?: readonly string[];
   /** The setting that it is; a flag sets it to the text here. */
   readonly sets?: readonly [setting: FwknopSetting, value: string];
-  /** Said where the option is taken but does nothing or something else here. */
-  readonly note?: string;
   /** Why the option is not taken, and what to do in its place. */
   readonly refused?: readonly [reason: string, hint: string];
   /** The value may be left out, and stands only behind `=`. */
@@ -230,9 +229,13 @@ export const FWKNOP_OPTIONS: readonly FwknopOption[] = [
   { name: 'show-last', refused: HISTORY, help: 'refused: command lines are not kept' },
   { name: 'save-args-file', short: 'E', value: 'FILE', refused: HISTORY, help: 'refused: command lines are not kept' },
   {
-    ...{ name: 'fault-injection-tag', value: 'TAG', refused: ['it exists in test builds of fwknop only', 'leave it out'] },
+    ...{
+      name: 'fault-injection-tag',
+      value: 'TAG',
+      refused: ['it exists in test builds of fwknop only', 'leave it out'],
+    },
     help: 'refused: for test builds',
   },
+  CONFIG,
   { name: 'version', short: 'V', help: 'tell the version' },
-  { name: 'help', short: 'h', help: 'this help' },
 ];

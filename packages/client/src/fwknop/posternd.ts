@@ -3,7 +3,8 @@ import type { SpawnOptions } from 'node:child_process';
 
 /** How it ended: what it printed and said, or that there is no such program. */
 export type PosterndAnswer =
-  { readonly kind: 'missing' } | { readonly kind: 'ended'; readonly code: number; readonly out: string; readonly err: string };
+  | { readonly kind: 'missing' }
+  | { readonly kind: 'ended'; readonly code: number; readonly out: string; readonly err: string };
 
 const PATIENCE_MS = 20_000;
 const OUTPUT_MAX = 256 * 1024;

@@ -1,5 +1,6 @@
 /** The text in the QR codes of fwknop's apps: `NAME:VALUE`, parted by spaces. It has keys and nothing else. */
 import { EXIT, PersonError } from '@postern/terminal';
+import { base64 } from './key-gen.ts';
 import { fromBase64 } from './keys.ts';
 import type { Assignment, FwknoprcVariable } from './variables.ts';
 
@@ -10,7 +11,6 @@ const NAMES = ['KEY_BASE64', 'KEY', 'HMAC_KEY_BASE64', 'HMAC_KEY'] as const sati
 
 /** The text of keys, which the apps of fwknop read. */
 export function formatQrText(key: Uint8Array, hmac: Uint8Array | undefined): string {
-  const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
   return `KEY_BASE64:${base64(key)}${hmac === undefined ? '' : ` HMAC_KEY_BASE64:${base64(hmac)}`}`;
 }
 
@@ -21,7 +21,10 @@ export function formatQrText(key: Uint8Array, hmac: Uint8Array | undefined): str
  */
 export function parseQrText(text: string): Assignment[] {
   const found: Assignment[] = [];
-  const words = text.slice(0, TEXT_MAX).replaceAll(/:[ \t]+/g, ':').split(/\s+/);
+  const words = text
+    .slice(0, TEXT_MAX)
+    .replaceAll(/:[ \t]+/g, ':')
+    .split(/\s+/);
   for (const word of words) {
     const colon = word.indexOf(':');
     const name = NAMES.find((known) => known === word.slice(0, Math.max(colon, 0)).toUpperCase());
@@ -30,7 +33,8 @@ export function parseQrText(text: string): Assignment[] {
     if (name.endsWith('BASE64') && fromBase64(value) === undefined) throw refused(`${name}: base64 expected`);
     found.push({ name, value, from: `the QR text: ${name}` });
   }
-  if (!found.some(({ name }) => name === 'KEY' || name === 'KEY_BASE64')) throw refused('there is no key in the QR text');
+  if (!found.some(({ name }) => name === 'KEY' || name === 'KEY_BASE64'))
+    throw refused('there is no key in the QR text');
   return found;
 }
 

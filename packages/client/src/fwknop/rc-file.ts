@@ -2,7 +2,15 @@
 import { readFileSync, statSync } from 'node:fs';
 import { EXIT, nearest, PersonError } from '@postern/terminal';
 import { exposureOf } from '../platform.ts';
-import { type Assignment, FWKNOPRC_VARIABLES, type FwknoprcVariable, isOn, SECRET_VARIABLES, SWITCHES } from './variables.ts';
+import {
+  type Assignment,
+  FWKNOPRC_VARIABLES,
+  type FwknoprcVariable,
+  isOn,
+  isVariable,
+  SECRET_VARIABLES,
+  SWITCHES,
+} from './variables.ts';
 
 /** One line of a stanza. */
 export interface RcEntry {
@@ -107,9 +115,8 @@ export function findStanza(file: Fwknoprc, name: string): RcStanza | undefined {
 
 /** What is wrong with an entry, and what would be right; undefined if it can be read. */
 export function troubleOf({ name, value }: RcEntry): { readonly what: string; readonly hint: string } | undefined {
-  const known: readonly string[] = FWKNOPRC_VARIABLES;
-  if (!known.includes(name)) {
-    const meant = MEANT[name] ?? nearest(name, known);
+  if (!isVariable(name)) {
+    const meant = MEANT[name] ?? nearest(name, FWKNOPRC_VARIABLES);
     return {
       what: `fwknop has no variable ${name}`,
       hint: meant === undefined ? 'take the line out' : `did you mean ${meant}?`,
@@ -123,14 +130,11 @@ export function troubleOf({ name, value }: RcEntry): { readonly what: string; re
 
 /** What a stanza says, as settings. @throws PersonError for what fwknop does not know */
 export function assignmentsOf({ path }: Pick<Fwknoprc, 'path'>, stanza: RcStanza): Assignment[] {
-  return stanza.entries.map((entry) => {
+  return stanza.entries.flatMap((entry) => {
+    const { name, value, line } = entry;
     const trouble = troubleOf(entry);
-    if (trouble !== undefined) throw wrong(`${path}:${entry.line}: ${trouble.what}`, trouble.hint);
-    return {
-      name: entry.name as FwknoprcVariable,
-      value: entry.value,
-      from: `${path}:${entry.line}: ${entry.name}`,
-    };
+    if (trouble !== undefined) throw wrong(`${path}:${line}: ${trouble.what}`, trouble.hint);
+    return isVariable(name) ? [{ name, value, from: `${path}:${line}: ${name}` }] : [];
   });
 }
 

@@ -4,7 +4,7 @@ import { EXIT, PersonError } from '@postern/terminal';
 import { writeDurably } from '../durable.ts';
 import { withLock } from '../lock.ts';
 import { findStanza, type Fwknoprc, parseFwknoprc, readFwknoprc } from './rc-file.ts';
-import { type Assignment, FWKNOPRC_VARIABLES, layered } from './variables.ts';
+import { type Assignment, isVariable, layered } from './variables.ts';
 
 /** Width of a name, as fwknop writes it. */
 const COLUMN = 28;
@@ -23,9 +23,8 @@ export function formatStanza(name: string, assignments: readonly Assignment[]): 
   if (!/^[^\][\s#;](?:[^\][\n\r]{0,62}[^\][\s])?$/.test(name)) {
     throw refused(`\`${name}\` cannot be the name of a stanza`, '1 to 64 characters without [ and ]');
   }
-  const known: readonly string[] = FWKNOPRC_VARIABLES;
   const lines = [...layered(assignments).values()]
-    .filter((assignment) => known.includes(assignment.name))
+    .filter((assignment) => isVariable(assignment.name))
     .map((assignment) => {
       const base64 = BASE64[assignment.name];
       const [variable, value] =

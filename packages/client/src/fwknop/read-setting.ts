@@ -41,6 +41,7 @@ export function choiceOf<T extends string>(
   const text = settings.get(name)?.value.toLowerCase();
   if (text === undefined) return undefined;
   const found = choices.find((choice) => choice === text);
-  if (found === undefined) throw wrongSetting(settings, name, `one of ${choices.join(', ')}`, `for example: ${choices[0] ?? ''}`);
+  if (found === undefined)
+    throw wrongSetting(settings, name, `one of ${choices.join(', ')}`, `for example: ${choices[0] ?? ''}`);
   return found;
 }

@@ -68,7 +68,12 @@ function portsOf(settings: Settings): FwknopPort[] {
     const port = Number(digits);
     if (!(port >= 1 && port <= 65_535)) {
       const icmp = /^(icmp|none)\//i.test(item) ? '; fwknop has no other protocols, whatever its manual says' : '';
-      throw wrongSetting(settings, 'ACCESS', 'tcp/PORT or udp/PORT, parted by commas', `for example: tcp/22,udp/53${icmp}`);
+      throw wrongSetting(
+        settings,
+        'ACCESS',
+        'tcp/PORT or udp/PORT, parted by commas',
+        `for example: tcp/22,udp/53${icmp}`,
+      );
     }
     return { protocol: protocol === 'udp' ? 'udp' : 'tcp', port };
   });
@@ -76,9 +81,12 @@ function portsOf(settings: Settings): FwknopPort[] {
 
 function natTarget(settings: Settings, usual: number): { host: string; port: number } {
   const text = settings.get('NAT_ACCESS')?.value ?? settings.get('SPA_SERVER')?.value;
-  if (text === undefined) throw usage('--nat-local needs the server (-D), or a host (-N)', 'for example: -N 127.0.0.1:22');
+  if (text === undefined)
+    throw usage('--nat-local needs the server (-D), or a host (-N)', 'for example: -N 127.0.0.1:22');
   const bare = parseAddress(text) !== undefined || !settings.has('NAT_ACCESS');
-  const [, host6, host = host6, digits] = bare ? ['', text, text] : (/^(?:\[([0-9A-Fa-f:.]+)\]|([^:,]+))(?:[:,]([0-9]{1,5}))?$/.exec(text) ?? []);
+  const [, host6, host = host6, digits] = bare
+    ? ['', text, text]
+    : (/^(?:\[([0-9A-Fa-f:.]+)\]|([^:,]+))(?:[:,]([0-9]{1,5}))?$/.exec(text) ?? []);
   const port = digits === undefined ? usual : Number(digits);
   const sound = host !== undefined && host.length <= NAT_HOST_MAX && !/[\s/?"'\\,[\]]|[^\x21-\x7e]/.test(host);
   if (!sound || !(port >= 1 && port <= 65_535)) {
@@ -96,8 +104,8 @@ function natTarget(settings: Settings, usual: number): { host: string; port: num
 export function allowedOf(settings: Settings): Allowed {
   const text = settings.get('ALLOW_IP')?.value.toLowerCase();
   if (text === undefined) {
-    const resolves = (['RESOLVE_IP_HTTPS', 'RESOLVE_IP_HTTP', 'RESOLVE_HTTP_ONLY', 'RESOLVE_URL'] as const).some((name) =>
-      name === 'RESOLVE_URL' ? settings.has(name) : isOn(settings.get(name)?.value ?? ''),
+    const resolves = (['RESOLVE_IP_HTTPS', 'RESOLVE_IP_HTTP', 'RESOLVE_HTTP_ONLY', 'RESOLVE_URL'] as const).some(
+      (name) => (name === 'RESOLVE_URL' ? settings.has(name) : isOn(settings.get(name)?.value ?? '')),
     );
     if (resolves) return 'resolve';
     throw usage(
@@ -123,7 +131,8 @@ export function offsetOf(settings: Settings, name: FwknopSetting = 'TIME_OFFSET'
   const [, sign, digits, unit = 's'] =
     /^(-?)([0-9]{1,5})(s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)?|h(?:our)?s?|d(?:ay)?s?)?$/i.exec(text) ?? [];
   const count = Number(digits);
-  if (!(count <= 65_536)) throw wrongSetting(settings, name, 'a number up to 65536 and s, min, h or d', 'for example: 5min');
+  if (!(count <= 65_536))
+    throw wrongSetting(settings, name, 'a number up to 65536 and s, min, h or d', 'for example: 5min');
   return (sign === '-' ? -1 : 1) * count * (SECONDS[unit.charAt(0).toLowerCase()] ?? 1);
 }
 

@@ -21,16 +21,19 @@ export async function addressByGate(
   book: HostBook,
   server: string,
   addresses: readonly Uint8Array[],
+  family: 4 | 6,
 ): Promise<Uint8Array | undefined> {
-  const name = book.names().find((known) => known === server.toLowerCase() || speaksFor(book, known, server, addresses));
+  const name = book
+    .names()
+    .find((known) => known === server.toLowerCase() || speaksFor(book, known, server, addresses));
   const host = name === undefined ? undefined : book.find(name);
   if (host === undefined || host.enrolment !== undefined) return undefined;
-  const options = { surroundings: realSurroundings(), reach: 'any', family: 4, patience: 3_000 } as const;
+  const options = { surroundings: realSurroundings(), reach: 'any', family, patience: 3_000 } as const;
   const result = await askHost(book, host, { kind: 'whoami' }, options).catch((error: unknown) => {
     if (error instanceof PersonError) return [];
     throw error;
   });
-  return result.length === 0 ? undefined : answersOf(result)[0]?.outcome.receipt.observed;
+  return result.length === 0 ? undefined : answersOf(result)[0]?.outcome.receipt.address;
 }
 
 function speaksFor(book: HostBook, name: string, server: string, addresses: readonly Uint8Array[]): boolean {
@@ -70,7 +73,9 @@ async function textOf(url: URL, userAgent: string, family: 4 | 6): Promise<strin
   const { get } = await import('node:https');
   return new Promise((resolve, reject) => {
     const fail = (what: string): void => {
-      reject(new PersonError(`cannot ask ${url.host} for the address: ${what}`, { hint: instead(), exitCode: EXIT.silent }));
+      reject(
+        new PersonError(`cannot ask ${url.host} for the address: ${what}`, { hint: instead(), exitCode: EXIT.silent }),
+      );
     };
     // The whole exchange has a limit, not only its silences.
     const signal = AbortSignal.timeout(PATIENCE_MS);

@@ -52,22 +52,21 @@ export async function sendPacket(packet: Uint8Array, way: FwknopWay, address: Ui
     else await sendOverTcp(transport === 'http' ? requestOf(packet, way) : packet, host, to, sourcePort);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? String(error);
-    throw new PersonError(`the packet to ${host}, ${transport === 'udp' ? 'udp' : 'tcp'}/${to} could not leave: ${code}`, {
-      hint: hintFor(code, transport),
-      exitCode: code === 'EADDRINUSE' || code === 'EACCES' ? EXIT.failed : EXIT.silent,
-      cause: error,
-    });
+    throw new PersonError(
+      `the packet to ${host}, ${transport === 'udp' ? 'udp' : 'tcp'}/${to} could not leave: ${code}`,
+      {
+        hint: hintFor(code, transport),
+        exitCode: code === 'EADDRINUSE' || code === 'EACCES' ? EXIT.failed : EXIT.silent,
+        cause: error,
+      },
+    );
   }
 }
 
 /** The request of HTTP that carries a packet. */
 function requestOf(packet: Uint8Array, { server = '', proxy, userAgent }: FwknopWay): Uint8Array {
   const host = server.includes(':') ? `[${server}]` : server;
-  const text =
-    proxy === undefined
-      ? encodeFwknopHttp(packet, { host, userAgent })
-      : encodeFwknopHttp(packet, { host, userAgent, proxy: proxy.host });
-  return Buffer.from(text, 'latin1');
+  return Buffer.from(encodeFwknopHttp(packet, { host, userAgent, proxy: proxy !== undefined }), 'latin1');
 }
 
 function hintFor(code: string, transport: string): string | undefined {

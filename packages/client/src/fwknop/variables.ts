@@ -2,14 +2,50 @@
 
 /** Variables that fwknop's client reads from a stanza. */
 export const FWKNOPRC_VARIABLES = [
-  ...(['SPA_SERVER', 'SPA_SERVER_PORT', 'SPA_SERVER_PROTO', 'SPA_SOURCE_PORT', 'SPOOF_SOURCE_IP', 'RAND_PORT'] as const),
-  ...(['ACCESS', 'ALLOW_IP', 'RESOLVE_IP_HTTPS', 'RESOLVE_IP_HTTP', 'RESOLVE_HTTP_ONLY', 'RESOLVE_URL'] as const),
-  ...(['WGET_CMD', 'HTTP_USER_AGENT', 'USE_WGET_USER_AGENT', 'SERVER_RESOLVE_IPV4'] as const),
-  ...(['KEY', 'KEY_BASE64', 'KEY_FILE', 'HMAC_KEY', 'HMAC_KEY_BASE64', 'HMAC_KEY_FILE'] as const),
-  ...(['USE_HMAC', 'HMAC_DIGEST_TYPE', 'DIGEST_TYPE', 'ENCRYPTION_MODE'] as const),
-  ...(['FW_TIMEOUT', 'NAT_ACCESS', 'NAT_LOCAL', 'NAT_PORT', 'NAT_RAND_PORT', 'TIME_OFFSET', 'SPOOF_USER'] as const),
-  ...(['USE_GPG', 'USE_GPG_AGENT', 'GPG_RECIPIENT', 'GPG_SIGNER', 'GPG_HOMEDIR', 'GPG_EXE'] as const),
-  ...(['GPG_SIGNING_PW', 'GPG_SIGNING_PW_BASE64', 'GPG_NO_SIGNING_PW', 'VERBOSE', 'NO_SAVE_ARGS'] as const),
+  'SPA_SERVER',
+  'SPA_SERVER_PORT',
+  'SPA_SERVER_PROTO',
+  'SPA_SOURCE_PORT',
+  'SPOOF_SOURCE_IP',
+  'RAND_PORT',
+  'ACCESS',
+  'ALLOW_IP',
+  'RESOLVE_IP_HTTPS',
+  'RESOLVE_IP_HTTP',
+  'RESOLVE_HTTP_ONLY',
+  'RESOLVE_URL',
+  'WGET_CMD',
+  'HTTP_USER_AGENT',
+  'USE_WGET_USER_AGENT',
+  'SERVER_RESOLVE_IPV4',
+  'KEY',
+  'KEY_BASE64',
+  'KEY_FILE',
+  'HMAC_KEY',
+  'HMAC_KEY_BASE64',
+  'HMAC_KEY_FILE',
+  'USE_HMAC',
+  'HMAC_DIGEST_TYPE',
+  'DIGEST_TYPE',
+  'ENCRYPTION_MODE',
+  'FW_TIMEOUT',
+  'NAT_ACCESS',
+  'NAT_LOCAL',
+  'NAT_PORT',
+  'NAT_RAND_PORT',
+  'TIME_OFFSET',
+  'SPOOF_USER',
+  'USE_GPG',
+  'USE_GPG_AGENT',
+  'GPG_RECIPIENT',
+  'GPG_SIGNER',
+  'GPG_HOMEDIR',
+  'GPG_EXE',
+  'GPG_SIGNING_PW',
+  'GPG_SIGNING_PW_BASE64',
+  'GPG_NO_SIGNING_PW',
+  'VERBOSE',
+  'NO_SAVE_ARGS',
 ] as const;
 
 /** A variable of `~/.fwknoprc`. */
@@ -17,6 +53,12 @@ export type FwknoprcVariable = (typeof FWKNOPRC_VARIABLES)[number];
 
 /** A setting: a variable, or what only the command line says. */
 export type FwknopSetting = FwknoprcVariable | 'SERVER_CMD' | 'HTTP_PROXY' | 'ICMP_TYPE' | 'ICMP_CODE' | 'KEY_FD';
+
+/** Whether a setting, or a word in a file, is a variable of `~/.fwknoprc`. */
+export function isVariable(name: string): name is FwknoprcVariable {
+  const known: readonly string[] = FWKNOPRC_VARIABLES;
+  return known.includes(name);
+}
 
 /** Variables that hold a secret: a file with one must be private. */
 export const SECRET_VARIABLES: ReadonlySet<string> = new Set<FwknoprcVariable>([
@@ -62,7 +104,8 @@ export function layered(...layers: readonly (readonly Assignment[])[]): Settings
   for (const assignment of layers.flat()) {
     const { name, value } = assignment;
     const counts = !SWITCHES.has(name) || isOn(value);
-    if (counts) for (const group of ALTERNATIVES) if (group.includes(name)) for (const other of group) settings.delete(other);
+    if (counts)
+      for (const group of ALTERNATIVES) if (group.includes(name)) for (const other of group) settings.delete(other);
     settings.set(name, assignment);
   }
   return settings;

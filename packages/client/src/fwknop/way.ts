@@ -71,7 +71,8 @@ export function fwknopWay(settings: Settings, random: (below: number) => number)
 function proxyOf(settings: Settings): FwknopWay['proxy'] {
   const text = settings.get('HTTP_PROXY')?.value;
   if (text === undefined) return undefined;
-  const [, host6, host4, digits] = /^(?:http:\/\/)?(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::([0-9]{1,5}))?\/?$/.exec(text) ?? [];
+  const [, host6, host4, digits] =
+    /^(?:http:\/\/)?(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::([0-9]{1,5}))?\/?$/.exec(text) ?? [];
   const host = host6 ?? host4;
   const port = digits === undefined ? undefined : Number(digits);
   if (host === undefined || (port !== undefined && !(port >= 1 && port <= 65_535))) {
