@@ -14,7 +14,7 @@ import { describePacket, reportPacket } from '../fwknop/show.ts';
 import { isOn } from '../fwknop/variables.ts';
 import { familyOfWay, type FwknopWay, fwknopWay } from '../fwknop/way.ts';
 import { bookOf } from './context.ts';
-import type { FwknopRun } from './fwknop.ts';
+import type { FwknopRun } from '../fwknop/run.ts';
 
 /** Makes a packet and sends it, or shows it with --test. */
 export async function sendFwknop(run: FwknopRun): Promise<number> {
