@@ -213,6 +213,6 @@ test('a word that is not known is an error', () => {
   assert.equal(ran.status, 1);
   assert.equal(
     ran.stderr,
-    'bootstrap: error: `everything` is not known here\nbootstrap: hint: script/bootstrap [demo|test]\n',
+    'bootstrap: error: `everything` is not known here\nbootstrap: hint: script/bootstrap [demo|bench|test]\n',
   );
 });

@@ -9,6 +9,7 @@ import { doctor } from './admin/commands/doctor.ts';
 import { drawQrCommand } from './admin/commands/draw-qr.ts';
 import { grantEnd } from './admin/commands/grant-end.ts';
 import { grantList } from './admin/commands/grant-list.ts';
+import { importFwknopCommand } from './admin/commands/import-fwknop.ts';
 import { importKnockdCommand } from './admin/commands/import-knockd.ts';
 import { init } from './admin/commands/init.ts';
 import { invite } from './admin/commands/invite.ts';
@@ -40,6 +41,7 @@ export const program: Program = {
     ...[userAdd, userList, userRevoke, invite],
     ...[deviceList, deviceRevoke, grantList, grantEnd],
     ...[protect, confirm, unprotect, dark, undo],
+    ...[importKnockdCommand, importFwknopCommand],
     importKnockdCommand,
     ...[sendRaw, drawQrCommand],
     completionCommand('posternd', () => program),
@@ -60,6 +62,7 @@ export const program: Program = {
     files: [
       { path: '/etc/postern/posternd.toml', holds: 'the configuration' },
       { path: '/etc/postern/gate.key', holds: 'the secret keys of this gate, for root only' },
+      { path: '/etc/postern/fwknop.keys', holds: 'the keys of its stanzas for clients of fwknop, for root only' },
       {
         path: '/etc/postern/users.d/NAME.toml',
         holds: 'a user: devices with their public keys, and what they may open',

@@ -4,13 +4,19 @@ import type { Command, Io } from '@postern/terminal';
 import { CONFIG, configFile } from './admin/options.ts';
 import { version } from './version.ts';
 
-/** Who comes from knockd has no configuration of ours yet: an empty one is made, with its keys. */
-async function makeFor(configFile: string, io: Io): Promise<void> {
-  const [{ initialize, OFFERED_PORT }, { offeredAddresses, offeredName }] = await Promise.all([
-    import('./admin/initialize.ts'),
-    import('./admin/init-answers.ts'),
-  ]);
-  const plan = { configFile, name: offeredName(), addresses: offeredAddresses(), port: OFFERED_PORT, services: [] };
+/**
+ * Who comes from knockd or fwknop has no configuration of ours yet: an empty one is made, with its keys. Knocks arrive where packets of fwknop did,
+ * which the routers on the way let through.
+ */
+async function makeFor(configFile: string, fwknop: string | undefined, io: Io): Promise<void> {
+  const [{ initialize, OFFERED_PORT }, { offeredAddresses, offeredName }, { importFwknop, knockPortOf }] =
+    await Promise.all([
+      import('./admin/initialize.ts'),
+      import('./admin/init-answers.ts'),
+      import('./config/fwknop/load.ts'),
+    ]);
+  const port = fwknop === undefined ? OFFERED_PORT : knockPortOf(importFwknop(fwknop));
+  const plan = { configFile, name: offeredName(), addresses: offeredAddresses(), port, services: [] };
   initialize(plan);
   io.err(`posternd: made ${configFile} and its keys, without any service`);
 }
@@ -25,11 +31,17 @@ export const run: Command = {
   ],
   options: [
     { name: 'knockd', value: 'FILE', help: 'also the doors of this knockd.conf, read anew with each reload' },
+    {
+      name: 'fwknop',
+      value: 'DIR',
+      help: 'also the stanzas of fwknopd.conf and access.conf in this directory, read anew with each reload',
+    },
     CONFIG,
   ],
   examples: [
     { line: 'posternd run', does: 'runs with /etc/postern/posternd.toml' },
     { line: 'posternd run --knockd /etc/knockd.conf', does: 'takes the place of knockd, doors and all' },
+    { line: 'posternd run --fwknop /etc/fwknop', does: 'takes the place of fwknopd: its clients go on as they are' },
     {
       line: 'posternd run --config /srv/postern/posternd.toml',
       does: 'runs with another configuration',
@@ -37,9 +49,13 @@ export const run: Command = {
   ],
   run: async (parsed, io) => {
     const file = resolve(configFile(parsed));
-    const knockd = parsed.values['knockd'];
-    if (knockd !== undefined && !existsSync(file)) await makeFor(file, io);
+    const { knockd, fwknop } = parsed.values;
+    if ((knockd ?? fwknop) !== undefined && !existsSync(file)) await makeFor(file, fwknop, io);
     const { runMonitor } = await import('./monitor/main.ts');
-    return runMonitor({ configFile: file, version, ...(knockd === undefined ? {} : { knockd: resolve(knockd) }) });
+    return runMonitor({
+      ...{ configFile: file, version },
+      ...(knockd === undefined ? {} : { knockd: resolve(knockd) }),
+      ...(fwknop === undefined ? {} : { fwknop: resolve(fwknop) }),
+    });
   },
 };

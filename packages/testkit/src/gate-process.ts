@@ -5,6 +5,7 @@ import { chmodSync, existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import process from 'node:process';
 import type { Namespace } from './namespace.ts';
+import { processorTime, type ProcessorTime } from './processor-time.ts';
 import { removeTemporary, temporaryDirectory } from './temporary.ts';
 
 const ROOT = resolve(import.meta.dirname, '../../..');
@@ -132,19 +133,8 @@ export class GateFiles implements AsyncDisposable {
   }
 
   /** Processor time of both processes so far, in seconds. */
-  cpu(): { user: number; system: number } {
-    const total = { user: 0, system: 0 };
-    for (const pid of [this.pid, ...this.sentryPids()]) {
-      // fields 14 and 15 of proc_pid_stat(5), in ticks of 10 ms; the name before them may hold anything but a last ")"
-      const fields =
-        readFileSync(`/proc/${String(pid)}/stat`, 'utf8')
-          .split(') ')
-          .at(-1)
-          ?.split(' ') ?? [];
-      total.user += Number(fields[11]) / 100;
-      total.system += Number(fields[12]) / 100;
-    }
-    return total;
+  cpu(): ProcessorTime {
+    return processorTime([this.pid, ...this.sentryPids()]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,13 +1,13 @@
 /** A gate and a world with everything real: posternd made by `init`, a user, a device that joined. */
 import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import process from 'node:process';
 import { BadWire, type BadWireOptions } from './bad-wire.ts';
 import { GateFiles, PROGRAMS, runProgramIn, type Ran } from './gate-process.ts';
 import { inNamespace } from './in-namespace.ts';
 import { Namespace } from './namespace.ts';
+import { tcpAnswers } from './tcp-answer.ts';
 
 /** Addresses of the gate. */
 export const GATE = { 4: '10.77.0.1', 6: 'fd77::1' } as const;
@@ -96,25 +96,7 @@ export class Household implements AsyncDisposable {
   /** Whether a TCP port of the gate answers a connection from an address of the world within `wait` milliseconds. */
   async reaches(port: number, from: string = DEVICE[4], wait = 1000): Promise<boolean> {
     const host = from.includes(':') ? GATE[6] : GATE[4];
-    return await inNamespace(this.world, async () => {
-      const socket = connect({ host, port, localAddress: from });
-      return await new Promise<boolean>((resolve) => {
-        const done = (answer: boolean): void => {
-          clearTimeout(timer);
-          socket.destroy();
-          resolve(answer);
-        };
-        const timer = setTimeout(() => {
-          done(false);
-        }, wait);
-        socket.once('connect', () => {
-          done(true);
-        });
-        socket.once('error', () => {
-          done(false);
-        });
-      });
-    });
+    return await inNamespace(this.world, () => tcpAnswers({ host, port, localAddress: from }, wait));
   }
 
   /** Lines of our table that hold an IPv4 or IPv6 grant element. */

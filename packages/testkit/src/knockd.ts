@@ -2,15 +2,15 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import type { Namespace } from './namespace.ts';
 import { removeTemporary, temporaryDirectory } from './temporary.ts';
+import { unpacked } from './unpacked.ts';
 
-const UNPACKED = resolve(import.meta.dirname, '../../../.tools/knockd/usr');
-const KNOCKD = join(UNPACKED, 'sbin/knockd');
+const KNOCKD = unpacked('knockd', 'usr/sbin/knockd');
 
 /** knockd's own client. */
-export const KNOCK: string = join(UNPACKED, 'bin/knock');
+export const KNOCK: string = unpacked('knockd', 'usr/bin/knock');
 
 /** Whether knockd was unpacked. */
 export function knockdAvailable(): boolean {

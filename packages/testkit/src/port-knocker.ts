@@ -20,7 +20,7 @@ async function syn(from: string, to: string, port: number): Promise<void> {
 }
 
 /** Sends knocks from `from` to `to` in their order, `gap` milliseconds apart. One at a time in a process. */
-export async function sendKnocks(
+export async function sendTables(
   world: Namespace,
   from: string,
   to: string,

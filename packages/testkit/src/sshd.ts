@@ -5,15 +5,15 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'n
 import { join, resolve } from 'node:path';
 import type { Namespace } from './namespace.ts';
 import { removeTemporary, temporaryDirectory } from './temporary.ts';
+import { unpacked } from './unpacked.ts';
 
 const ROOT = resolve(import.meta.dirname, '../../..');
 const USUAL_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** Path of the sshd program; script/bootstrap unpacks it. */
 export function sshdProgram(): string {
-  const candidates = [join(ROOT, '.tools/openssh-server/usr/sbin/sshd'), '/usr/sbin/sshd'];
-  const found = candidates.find((path) => existsSync(path));
-  if (found === undefined) throw new Error(`no sshd at ${candidates.join(' or ')}: run script/bootstrap test`);
+  const found = unpacked('openssh-server', 'usr/sbin/sshd');
+  if (!existsSync(found)) throw new Error(`no sshd at ${found}: run script/bootstrap test`);
   return found;
 }
 

@@ -104,6 +104,28 @@ test('the packet that the client of fwknop sends and its server drops is refused
   );
 });
 
+test('the size of a packet is known before it is sealed', async () => {
+  for (let length = 1; length <= 48; length++) {
+    for (const line of [[], ['-m', 'md5'], ['--key-hmac', 'b', '--hmac-digest-type', 'md5', '-m', 'md5']]) {
+      const settings = layered(parseFwknopLine(['-s', '-A', 'tcp/1', '--key-rijndael', 'a', ...line]).assignments);
+      const stamp = { source: undefined, user: { name: 'u'.repeat(length), from: '-U' }, time: 1, timeout: 0 };
+      const message = fwknopMessage(
+        fwknopRequest(settings, () => 0),
+        stamp,
+        () => 0,
+      );
+      const random = (size: number): Uint8Array => new Uint8Array(size);
+      try {
+        const { packet } = await sealMessage(message, cipherOf(settings), settings, { input: NOBODY, random });
+        assert.ok(packet.length >= 140);
+      } catch (error) {
+        assert.ok(error instanceof PersonError, String(error));
+        assert.match(error.message, /less than 140/);
+      }
+    }
+  }
+});
+
 test('legacy mode with an HMAC, and unknown digests and modes are refused', () => {
   const cipher = (line: string): unknown => cipherOf(layered(parseFwknopLine(line.split(' ')).assignments));
   assert.throws(() => cipher('-M legacy --use-hmac'), /the legacy mode has no HMAC/);

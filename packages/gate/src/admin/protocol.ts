@@ -79,6 +79,22 @@ export interface KnockingStatus {
   readonly refused: Readonly<Record<string, number>>;
 }
 
+/** What is heard of fwknop's format. */
+export interface FwknopStatus {
+  /** Names of the stanzas. */
+  readonly stanzas: readonly string[];
+  /** Different keys among them, each of which a stranger's packet is tried with. */
+  readonly credentials: number;
+  /** Where packets are heard: `udp/62201`. */
+  readonly hears: readonly string[];
+  /** What was opened or run since `started`. */
+  readonly opened: number;
+  /** What the sentry counted since `started`; what was never met is left out. */
+  readonly seen: Readonly<Record<string, number>>;
+  /** Packets that a key opened and that opened nothing since `started`, by reason. */
+  readonly refused: Readonly<Record<string, number>>;
+}
+
 /** Value of `status`. */
 export interface StatusValue {
   readonly version: string;
@@ -107,6 +123,7 @@ export interface StatusValue {
   readonly rotation?: RotationStatus | undefined;
   /** Absent where there are neither doors nor keyed services. */
   readonly knocking?: KnockingStatus | undefined;
+  readonly fwknop?: FwknopStatus | undefined;
   /** Packets to the knock port that the firewall counted. */
   readonly knocks: number;
   /** Requests that were granted since `started`. */

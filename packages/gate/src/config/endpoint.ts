@@ -9,3 +9,8 @@ export function parseEndpoint(text: string): Endpoint | undefined {
   const [, protocol, digits] = ENDPOINT.exec(text) ?? [];
   return protocol === undefined ? undefined : { protocol: protocol === 'tcp' ? 'tcp' : 'udp', port: Number(digits) };
 }
+
+/** Writes what {@link parseEndpoint} reads. */
+export function formatEndpoint({ protocol, port }: Endpoint): string {
+  return `${protocol}/${port}`;
+}

@@ -52,17 +52,21 @@ function secret(hex: string): Secret {
   return new Secret(fromHex(hex));
 }
 
-/** Reads a file of secrets through one descriptor, so that what was checked is what is read. @throws PersonError when others may read it */
-export function readSecretly(file: string): string {
+/**
+ * Reads a file of secrets through one descriptor, so that what was checked is what is read.
+ *
+ * @param missing - what to do where there is none
+ * @throws PersonError when others may read it
+ */
+export function readSecretly(
+  file: string,
+  missing = '`posternd init` makes it; a lost one means new invites for every device',
+): string {
   let fd: number;
   try {
     fd = openSync(file, 'r');
   } catch (error) {
-    const hint =
-      errorCode(error) === 'ENOENT'
-        ? '`posternd init` makes it; a lost one means new invites for every device'
-        : undefined;
-    throw fileError(file, error, hint);
+    throw fileError(file, error, errorCode(error) === 'ENOENT' ? missing : undefined);
   }
   try {
     const { mode, uid } = fstatSync(fd);

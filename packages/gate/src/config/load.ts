@@ -13,6 +13,8 @@ import {
 import { EXIT, nearest, PersonError } from '@postern/terminal';
 import { readForward } from './forward.ts';
 import { readDoors } from './doors.ts';
+import { fwknopKeysFile, readFwknopKeys, type FwknopKeys } from './fwknop/keys-file.ts';
+import { readFwknop } from './fwknop/read.ts';
 import type { Configuration, Device, Service, User } from './model.ts';
 import {
   decodeKey,
@@ -134,8 +136,13 @@ export function loadGate(file: string): GateConfiguration {
   return readGate(readToml(file, MISSING_CONFIGURATION));
 }
 
-/** The same of a file that was read, or is about to be written. @throws PersonError for what is wrong inside */
-export function readGate(from: TomlFile): GateConfiguration {
+/**
+ * The same of a file that was read, or is about to be written.
+ *
+ * @param fwknopKeys - those that are about to be written with it; undefined: those of fwknop.keys beside it
+ * @throws PersonError for what is wrong inside
+ */
+export function readGate(from: TomlFile, fwknopKeys?: FwknopKeys): GateConfiguration {
   const { file } = from;
   const raw = validate(gateFileSchema, from, gateFileKeys);
   const gate = raw.gate ?? {};
@@ -159,7 +166,10 @@ export function readGate(from: TomlFile): GateConfiguration {
     trust: gate.trust ?? [],
     services,
     doors: readDoors(from, raw.doors ?? {}, services, port),
-    fwknop: undefined,
+    fwknop:
+      raw.fwknop === undefined
+        ? undefined
+        : readFwknop(from, raw.fwknop, fwknopKeys ?? readFwknopKeys(fwknopKeysFile(file)), port),
   };
 }
 

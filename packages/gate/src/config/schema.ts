@@ -3,6 +3,7 @@ import { importVerifier, parseAddress, parsePrefix } from '@postern/protocol';
 import { TomlDate } from 'smol-toml';
 import * as v from 'valibot';
 import { doorKeys, doorsSchema, type DoorTable } from './door-schema.ts';
+import { fwknopKeys, fwknopSchema, type FwknopTable } from './fwknop/schema.ts';
 import { text, whole } from './schema-parts.ts';
 import { FORWARD_FORM } from './forward.ts';
 import { ALLOW_FORM, isInterface, parseAllowed, TRUST_FORM } from './allow.ts';
@@ -193,6 +194,7 @@ export interface GateFile {
     | undefined;
   readonly services?: Readonly<Record<string, ServiceTable>> | undefined;
   readonly doors?: Readonly<Record<string, DoorTable>> | undefined;
+  readonly fwknop?: FwknopTable | undefined;
 }
 
 /** A device as a file of users.d writes it. */
@@ -226,6 +228,7 @@ export const gateFileSchema: v.GenericSchema<unknown, GateFile> = v.strictObject
     ),
   ),
   doors: v.optional(doorsSchema),
+  fwknop: v.optional(fwknopSchema),
 });
 
 /** Schema of one file of users.d. */
@@ -233,8 +236,9 @@ export const userFileSchema: v.GenericSchema<unknown, UserFile> = v.strictObject
 
 /** The keys that may stand in the table at `path` of posternd.toml. */
 export function gateFileKeys(path: readonly unknown[]): readonly string[] {
-  if (path.length === 0) return ['gate', 'services', 'doors'];
+  if (path.length === 0) return ['gate', 'services', 'doors', 'fwknop'];
   if (path[0] === 'doors') return doorKeys(path.length > 2);
+  if (path[0] === 'fwknop') return fwknopKeys(path);
   return path[0] === 'gate' ? Object.keys(gate) : Object.keys(service);
 }
 

@@ -128,6 +128,8 @@ export interface Flow {
 export interface Plan {
   /** UDP port of knocks. */
   readonly knockPort: number;
+  /** Further UDP ports at which packets are seen by packet sockets alone, and dropped. None when it is left out. */
+  readonly morePorts?: readonly number[] | undefined;
   /** True where a packet socket sees knocks first, so that the port itself can be dropped; false for a plain UDP socket. */
   readonly dropKnocks: boolean;
   /** Grants with a target can be applied; without it only those that are there already lead on. False when it is left out. */

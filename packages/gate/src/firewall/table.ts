@@ -143,7 +143,8 @@ function silence(port: number): string[] {
   ];
 }
 
-function chains({ knockPort, dropKnocks, forwards = false }: Plan): Chain[] {
+function chains({ knockPort, morePorts = [], dropKnocks, forwards = false }: Plan): Chain[] {
+  const ports = morePorts.length === 0 ? String(knockPort) : `{ ${[knockPort, ...morePorts].join(', ')} }`;
   return [
     ...chainsOf(4),
     ...chainsOf(6),
@@ -164,7 +165,7 @@ function chains({ knockPort, dropKnocks, forwards = false }: Plan): Chain[] {
     {
       name: 'knock',
       hook: 'prerouting priority -300',
-      rules: [`udp dport ${knockPort} fib daddr type != unicast counter name "${KNOCKS}"${dropKnocks ? ' drop' : ''}`],
+      rules: [`udp dport ${ports} fib daddr type != unicast counter name "${KNOCKS}"${dropKnocks ? ' drop' : ''}`],
     },
     ...darkChains(NOT_SYN, dropKnocks ? undefined : knockPort),
     {
@@ -186,8 +187,9 @@ function chains({ knockPort, dropKnocks, forwards = false }: Plan): Chain[] {
  * are there; chains get exactly the rules of `plan`. Throws RangeError for a port outside [1, 65535].
  */
 export function installText(plan: Plan): string {
-  if (!Number.isInteger(plan.knockPort) || plan.knockPort < 1 || plan.knockPort > 65535) {
-    throw new RangeError(`knock port must be 1 to 65535, not ${plan.knockPort}`);
+  for (const port of [plan.knockPort, ...(plan.morePorts ?? [])]) {
+    if (!Number.isInteger(port) || port < 1 || port > 65535)
+      throw new RangeError(`knock port must be 1 to 65535, not ${port}`);
   }
   const all = chains(plan);
   const declare = all.map(({ name, hook, type = 'filter' }) =>

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { FWKNOP_DIGESTS, FWKNOP_MODES } from '@postern/protocol/fwknop';
 import { RECEIPT_STATUSES, REFUSALS, type UnixMicros } from '@postern/protocol';
 import {
   decodeMonitorFrame,
@@ -11,7 +12,19 @@ import {
   type MonitorFrame,
   type SentryFrame,
 } from './codec.ts';
-import { FRAME, KNOCK_COUNTERS, MOST_NUMBERS, MOST_SETS, MOST_STEPS, SET_NUMBERS, STEP_PROTOCOLS } from './frame.ts';
+import {
+  FRAME,
+  FWKNOP_COUNTERS,
+  FWKNOP_MOST,
+  KNOCK_COUNTERS,
+  MOST_CREDENTIAL_SOURCES,
+  MOST_NUMBERS,
+  MOST_SETS,
+  MOST_STEPS,
+  SET_NUMBERS,
+  STEP_PROTOCOLS,
+} from './frame.ts';
+import type { CredentialPiece } from './fwknop-codec.ts';
 import type { Piece, Step } from './knock-codec.ts';
 
 /** fast-check makes objects without a prototype by default; decoders do not. */
@@ -38,7 +51,45 @@ const knocks = fc
 const numbers = (size: { minLength: number; maxLength: number }): fc.Arbitrary<Uint16Array> =>
   fc.uniqueArray(u16, size).map((list) => Uint16Array.from(list));
 
+const printable = (least: number, most: number): fc.Arbitrary<string> =>
+  fc
+    .array(fc.integer({ min: 0x20, max: 0x7e }), { minLength: least, maxLength: most })
+    .map((codes) => String.fromCharCode(...codes));
+const port = fc.integer({ min: 1, max: 0xffff });
+const fwknopPorts = fc.array(record({ protocol: fc.constantFrom('tcp' as const, 'udp' as const), port }), {
+  minLength: 1,
+  maxLength: FWKNOP_MOST.ports,
+});
+const signer = record({ fingerprint: bytes(20), good: fc.boolean() });
+
+const fwknopFrame = record({
+  ...{ credential: u16, serial: u16, replayId: bytes(32), time: u32, timeout: fc.integer({ min: 1, max: 0xffffffff }) },
+  message: fc.nat(6),
+  transport: fc.constantFrom(1, 6, 17, 58),
+  from: address,
+  asked: fc.option(
+    bytes(15).map((rest) => Uint8Array.of(1, ...rest)),
+    { nil: undefined },
+  ),
+  ports: fwknopPorts,
+  user: printable(1, FWKNOP_MOST.user),
+  nat: record({ host: printable(1, FWKNOP_MOST.host), port }),
+  command: printable(1, FWKNOP_MOST.command),
+  signers: fc.array(signer, { maxLength: FWKNOP_MOST.signers }),
+}).map(({ from: { family, address: source }, message, timeout, ports, nat, command, ...rest }) => ({
+  type: 'fwknop' as const,
+  ...{ ...rest, family, source, destination: source, message },
+  timeout: message === 3 || message === 4 || message === 6 ? timeout : 0,
+  ports: message === 0 ? [] : ports,
+  nat: message === 2 || message >= 4 ? nat : undefined,
+  command: message === 0 ? command : undefined,
+}));
+
 const sentryFrame: fc.Arbitrary<SentryFrame> = fc.oneof(
+  fwknopFrame,
+  fc
+    .array(u32, { minLength: FWKNOP_COUNTERS.length, maxLength: FWKNOP_COUNTERS.length })
+    .map((list) => ({ type: 'tally' as const, counters: Uint32Array.from(list) })),
   fc.constant({ type: 'ready' as const }),
   record({
     type: fc.constant('report' as const),
@@ -102,7 +153,29 @@ const piece: fc.Arbitrary<Piece> = record({
   steps: fc.array(step, { minLength: 1, maxLength: MOST_STEPS }),
 });
 
+const keyBytes = (most: number): fc.Arbitrary<Uint8Array> => fc.uint8Array({ minLength: 1, maxLength: most });
+const hmac = fc.option(record({ digest: fc.constantFrom(...FWKNOP_DIGESTS), key: keyBytes(136) }), { nil: undefined });
+const credential: fc.Arbitrary<CredentialPiece['credential']> = fc.oneof(
+  record({ kind: fc.constant('symmetric' as const), key: keyBytes(32), mode: fc.constantFrom(...FWKNOP_MODES), hmac }),
+  record({ kind: fc.constant('gpg' as const), hmac }),
+);
+const credentialPiece: fc.Arbitrary<CredentialPiece> = record({
+  credential,
+  sources: fc.option(
+    fc.array(record({ address: bytes(16), bits: fc.nat(128) }), { maxLength: MOST_CREDENTIAL_SOURCES }),
+    { nil: undefined },
+  ),
+  unrationed: fc.boolean(),
+});
+
 const monitorFrame: fc.Arbitrary<MonitorFrame> = fc.oneof(
+  record({
+    type: fc.constant('credential' as const),
+    serial: u16,
+    pieces: fc.integer({ min: 1, max: 0xffff }),
+    piece: credentialPiece,
+  }).chain((frame) => fc.nat(frame.pieces - 1).map((index) => ({ ...frame, index }))),
+  u16.map((serial) => ({ type: 'credential' as const, serial, index: 0, pieces: 0, piece: undefined })),
   record({
     type: fc.constant('doors' as const),
     serial: u16,
@@ -131,6 +204,9 @@ const monitorFrame: fc.Arbitrary<MonitorFrame> = fc.oneof(
     receiveUdp: fc.boolean(),
     knock4: fc.boolean(),
     knock6: fc.boolean(),
+    fwknop4: fc.boolean(),
+    fwknop6: fc.boolean(),
+    gpg: fc.boolean(),
     pqRequired: fc.boolean(),
     port: u16,
     x25519: bytes(32),

@@ -23,6 +23,17 @@ import {
   type SetsFrame,
 } from './knock-codec.ts';
 import {
+  decodeCredential,
+  decodeFwknop,
+  decodeTally,
+  encodeCredential,
+  encodeFwknop,
+  encodeTally,
+  type CredentialFrame,
+  type FwknopFrame,
+  type TallyFrame,
+} from './fwknop-codec.ts';
+import {
   DOOR_FRAME,
   FRAME,
   FROM_MONITOR,
@@ -36,6 +47,7 @@ import {
   REQUEST_FRAME,
   SETUP_FLAG,
   SETUP_FRAME,
+  SETUP_MORE,
   VERDICT_FRAME,
 } from './frame.ts';
 import { isMapped, put, zero } from './field.ts';
@@ -112,7 +124,7 @@ export interface KnockedFrame {
 }
 
 /** What the sentry may send. */
-export type SentryFrame = ReadyFrame | RequestFrame | ReportFrame | DoorFrame | KnockedFrame;
+export type SentryFrame = ReadyFrame | RequestFrame | ReportFrame | DoorFrame | KnockedFrame | FwknopFrame | TallyFrame;
 
 /** Which descriptors the sentry has, and the gate's private keys. */
 export interface SetupFrame {
@@ -126,6 +138,11 @@ export interface SetupFrame {
   /** Port knocks are read from packet sockets of their own. */
   readonly knock4: boolean;
   readonly knock6: boolean;
+  /** Packets of fwknop's format are read from packet sockets of their own. */
+  readonly fwknop4: boolean;
+  readonly fwknop6: boolean;
+  /** There is a line to the GPG helper. */
+  readonly gpg: boolean;
   /** Suite 1 is refused. */
   readonly pqRequired: boolean;
   /** Knock port. */
@@ -166,18 +183,20 @@ export interface VerdictFrame {
 }
 
 /** What the monitor may send. */
-export type MonitorFrame = SetupFrame | KeysFrame | VerdictFrame | DoorsFrame | SetsFrame | DropFrame;
+export type MonitorFrame = SetupFrame | KeysFrame | VerdictFrame | DoorsFrame | SetsFrame | DropFrame | CredentialFrame;
 
+export type { CredentialFrame, FwknopFrame, TallyFrame } from './fwknop-codec.ts';
 export type { DoorsFrame, DropFrame, KeyedNumbers, Piece, SetsFrame } from './knock-codec.ts';
 
 const PLAINTEXT_SIZE = REQUEST_FRAME.zero - REQUEST_FRAME.plaintext;
-const SETUP_END = SETUP_FRAME.xwing + 32;
+const SETUP_END = SETUP_FRAME.more + 1;
 const KEYS_END = KEYS_FRAME.next + 32;
 const VERDICT_END = VERDICT_FRAME.nextKey + 32;
 const SETUP_FLAGS = [
   ...(['packet4', 'packet6', 'udp4', 'udp6'] as const),
   ...(['receiveUdp', 'knock4', 'knock6', 'pqRequired'] as const),
 ];
+const SETUP_MORE_FLAGS = ['fwknop4', 'fwknop6', 'gpg'] as const;
 
 /**
  * Writes a sentry's frame into `into` (512 bytes, overwritten wholly) and returns it.
@@ -235,6 +254,12 @@ export function encodeSentryFrame(frame: SentryFrame, into: Uint8Array = new Uin
       frame.numbers.forEach((number, index) => {
         view.setUint16(KNOCKED_FRAME.numbers + 2 * index, number);
       });
+      return into;
+    case 'fwknop':
+      encodeFwknop(frame, into, view);
+      return into;
+    case 'tally':
+      encodeTally(frame, into);
       return into;
   }
 }
@@ -308,6 +333,10 @@ export function decodeSentryFrame(frame: Uint8Array): SentryFrame | undefined {
       const source = frame.slice(KNOCKED_FRAME.source, KNOCKED_FRAME.source + 16);
       return { type: 'knocked', family, ordinal: view.getUint32(KNOCKED_FRAME.ordinal), slot, source, numbers };
     }
+    case FROM_SENTRY.fwknop:
+      return decodeFwknop(frame, view);
+    case FROM_SENTRY.tally:
+      return decodeTally(frame);
     default:
       return undefined;
   }
@@ -324,6 +353,9 @@ export function encodeMonitorFrame(frame: MonitorFrame, into: Uint8Array = new U
       into[SETUP_FRAME.type] = FROM_MONITOR.setup;
       for (const name of SETUP_FLAGS) {
         if (frame[name]) into[SETUP_FRAME.flags] = (into[SETUP_FRAME.flags] ?? 0) | SETUP_FLAG[name];
+      }
+      for (const name of SETUP_MORE_FLAGS) {
+        if (frame[name]) into[SETUP_FRAME.more] = (into[SETUP_FRAME.more] ?? 0) | SETUP_MORE[name];
       }
       view.setUint16(SETUP_FRAME.port, frame.port);
       put(into, SETUP_FRAME.x25519, frame.x25519, 32);
@@ -355,6 +387,9 @@ export function encodeMonitorFrame(frame: MonitorFrame, into: Uint8Array = new U
     case 'drop':
       encodeDrop(frame, into, view);
       return into;
+    case 'credential':
+      encodeCredential(frame, into);
+      return into;
   }
 }
 
@@ -365,9 +400,13 @@ export function decodeMonitorFrame(frame: Uint8Array): MonitorFrame | undefined 
   switch (frame[0]) {
     case FROM_MONITOR.setup: {
       const flags = frame[SETUP_FRAME.flags] ?? 0;
-      if (!zero(frame, SETUP_END, FRAME)) return undefined;
+      const more = frame[SETUP_FRAME.more] ?? 0;
+      if (!zero(frame, SETUP_END, FRAME) || more > 7) return undefined;
       return {
         type: 'setup',
+        fwknop4: (more & SETUP_MORE.fwknop4) !== 0,
+        fwknop6: (more & SETUP_MORE.fwknop6) !== 0,
+        gpg: (more & SETUP_MORE.gpg) !== 0,
         packet4: (flags & SETUP_FLAG.packet4) !== 0,
         packet6: (flags & SETUP_FLAG.packet6) !== 0,
         udp4: (flags & SETUP_FLAG.udp4) !== 0,
@@ -416,6 +455,8 @@ export function decodeMonitorFrame(frame: Uint8Array): MonitorFrame | undefined 
       return decodeSets(frame, view);
     case FROM_MONITOR.drop:
       return decodeDrop(frame, view);
+    case FROM_MONITOR.credential:
+      return decodeCredential(frame);
     default:
       return undefined;
   }

@@ -15,6 +15,7 @@ import { checkDaemon } from '../admin/check-daemon.ts';
 import {
   PAGE,
   type AdminHandlers,
+  type FwknopStatus,
   type GrantEntry,
   type InviteValue,
   type KnockingStatus,
@@ -23,13 +24,14 @@ import {
   type ServiceStatus,
   type StatusValue,
 } from '../admin/protocol.ts';
+import { formatHearing } from '../config/fwknop/hearing.ts';
 import type { Service, User } from '../config/model.ts';
 import { addUser, revokeDevice, revokeUser } from '../config/user-file.ts';
 import type { Member } from './directory.ts';
 import type { Gate } from './gate.ts';
 import { idOf } from './adoption.ts';
 import { formatEndpoint, formatTarget, type Grant } from './grant.ts';
-import { deviceOf, doorOf } from './holder.ts';
+import { deviceOf, doorOf, stanzaOf } from './holder.ts';
 import { gateKeyId, newest } from './rotation.ts';
 import { innerInterfaces, isTrusted } from './interfaces.ts';
 import type { SentryProcess } from './sentry-process.ts';
@@ -157,12 +159,17 @@ export function administration(
   const grantEntry = (grant: Grant, now: UnixMicros): GrantEntry => {
     const id = deviceOf(grant.device);
     const member = id === undefined ? undefined : gate.directory.member(id);
-    const door = doorOf(grant.device);
+    const [door, stanza] = [doorOf(grant.device), stanzaOf(grant.device)];
     const whole = grant.source.prefix === (grant.source.family === 4 ? 32 : 128);
     return {
       id: grant.id,
       user: member?.user.name,
-      device: door === undefined ? (member?.device.name ?? grant.device) : `door ${door}`,
+      device:
+        door !== undefined
+          ? `door ${door}`
+          : stanza !== undefined
+            ? `stanza ${stanza}`
+            : (member?.device.name ?? grant.device),
       service: grant.service,
       source: formatAddress(grant.source.address) + (whole ? '' : `/${String(grant.source.prefix)}`),
       ports: grant.endpoints.map(formatEndpoint),
@@ -222,6 +229,7 @@ export function administration(
                 again: keys.again,
               },
         knocking: knocking(gate, sentry),
+        fwknop: fwknopStatus(gate, sentry),
         knocks: gate.firewall.knocks(),
         granted: gate.events.granted,
         refusals: Object.fromEntries(Object.entries(counters).filter(([, count]) => count > 0)),
@@ -401,6 +409,22 @@ export function administration(
       gate.log('info', 'configuration read again', { users: users().length, devices: gate.directory.size });
       return { services: services().length, users: users().length, devices: gate.directory.size, needsRestart };
     },
+  };
+}
+
+/** What is heard of fwknop's format; undefined where there is nothing to hear. */
+function fwknopStatus(gate: Gate, sentry: SentryProcess): FwknopStatus | undefined {
+  const { fwknop } = gate.configuration;
+  if (fwknop === undefined) return undefined;
+  const { requests } = gate.fwknop;
+  const { opened, refused } = requests.counters;
+  return {
+    stanzas: fwknop.stanzas.map(({ name }) => name),
+    credentials: requests.credentials,
+    hears: (requests.hears ?? []).map(formatHearing),
+    opened,
+    seen: sentry.fwknopCounters(),
+    refused,
   };
 }
 

@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import { parseAddress, type UnixMicros } from '@postern/protocol';
 import type { Door } from '../config/model.ts';
 import type { CommandOrder, CommandReport } from '../line/command-line.ts';
-import { DoorCommands } from './door-commands.ts';
+import { commandUser, DoorCommands } from './door-commands.ts';
+import { TimedCommands } from './timed-commands.ts';
 
 const address = (text: string): Uint8Array => parseAddress(text) ?? assert.fail(text);
 const ADA = { family: 4, source: address('192.0.2.1'), destination: address('198.51.100.1') } as const;
@@ -26,7 +27,7 @@ class Bench {
   busy = false;
   now = 1_800_000_000_000_000;
 
-  commands(boot: string): DoorCommands {
+  commands(boot: string): DoorCommands & Disposable {
     const order = ({ argv }: Omit<CommandOrder, 'id'>, done: (report: CommandReport) => void): boolean => {
       if (this.busy) return false;
       this.orders.push(argv);
@@ -40,7 +41,12 @@ class Bench {
       setMeta: (key: string, value: Uint8Array) => void this.state.set(key, value),
     };
     const clock = (): UnixMicros => this.now as UnixMicros;
-    return new DoorCommands({ order, store, clock, log: () => undefined, boot });
+    const timed = new TimedCommands({ order, store, clock, log: () => undefined, boot, user: commandUser });
+    return Object.assign(new DoorCommands(timed), {
+      [Symbol.dispose]: () => {
+        timed[Symbol.dispose]();
+      },
+    });
   }
 
   knock(boot: string, times = 1): void {

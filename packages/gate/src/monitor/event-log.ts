@@ -1,4 +1,5 @@
 import { formatAddress, MICROS_PER_SECOND, REFUSALS, type Refusal, type UnixMicros } from '@postern/protocol';
+import { askedFor, fromAndFor, type FwknopEvent } from './fwknop.ts';
 import type { KnockEvent } from './knocks.ts';
 import { messageOf, type Log } from './log.ts';
 import type { GateEvent } from './requests.ts';
@@ -16,6 +17,7 @@ export class EventLog {
   #recordFailed = 0;
   #troubled = 0;
   #knockRefused = 0;
+  #fwknopRefused = 0;
 
   constructor(log: Log, clock: () => UnixMicros) {
     this.#log = log;
@@ -145,6 +147,43 @@ export class EventLog {
         if (QUIET.includes(event.reason) || Math.abs(now - this.#knockRefused) < 10 * MICROS_PER_SECOND) return;
         this.#knockRefused = now;
         log('warning', 'a port knock opened nothing', { reason: event.reason, who: event.who });
+      }
+    }
+  }
+
+  /** Tells what became of a packet of fwknop's format. */
+  fwknop(event: FwknopEvent): void {
+    const { request } = event;
+    const about = { user: request.user, ...fromAndFor(request), asked: askedFor(request) };
+    switch (event.kind) {
+      case 'opened': {
+        this.granted++;
+        const [first] = event.grants;
+        this.#log('info', 'opened', {
+          stanza: event.stanza.name,
+          ...about,
+          until: first === undefined ? undefined : new Date(first.ends / 1000).toISOString(),
+          grant: event.grants.map(({ id }) => id).join(','),
+        });
+        return;
+      }
+      case 'command':
+      case 'cycle':
+        this.granted++;
+        this.#log('info', 'commands are run', { stanza: event.stanza.name, ...about });
+        return;
+      case 'refused': {
+        // Only who has a key draws one; but a key may be a hundred people's, and a copy costs nobody anything.
+        const now = this.#clock();
+        if (event.reason === 'past' || Math.abs(now - this.#fwknopRefused) < MICROS_PER_SECOND) return;
+        this.#fwknopRefused = now;
+        const clock = event.reason === 'age' ? `${String(event.ahead)}s` : undefined;
+        this.#log('warning', "a packet of fwknop's format opened nothing", {
+          reason: event.reason,
+          stanza: event.stanza,
+          ...about,
+          clock,
+        });
       }
     }
   }

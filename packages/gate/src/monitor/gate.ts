@@ -27,14 +27,16 @@ import { addDevice } from '../config/user-file.ts';
 import { setDark, type DarkSetting } from '../config/dark-edit.ts';
 import { readFlows } from '../firewall/flows.ts';
 import type { Firewall, Plan } from '../firewall/port.ts';
-import type { DoorFrame, KnockedFrame, RequestFrame } from '../line/codec.ts';
+import type { DoorFrame, FwknopFrame, KnockedFrame, RequestFrame } from '../line/codec.ts';
 import { Darkness, darkenAtStart } from './darkness.ts';
 import { barred, makeDirectory, type Directory } from './directory.ts';
+import { DoorCommands } from './door-commands.ts';
 import { EventLog } from './event-log.ts';
-import { deviceOf, doorOf } from './holder.ts';
+import { FwknopSide, type FwknopOptions } from './fwknop-side.ts';
+import { deviceOf, doorOf, stanzaOf } from './holder.ts';
 import { GrantBook } from './grants.ts';
 import { withKey, withoutRevoked } from './knock-key-book.ts';
-import { Knocks, type CommandRunner } from './knocks.ts';
+import { Knocks } from './knocks.ts';
 import type { Log } from './log.ts';
 import type { OneTimeSequences } from './door-table.ts';
 import { Protections, SEED_SECONDS } from './protections.ts';
@@ -42,6 +44,7 @@ import { RequestHandler, type Verdict } from './requests.ts';
 import { isNewest, rotate, settle } from './rotation.ts';
 import { SlotGuard } from './slot-guard.ts';
 import { openStore, type Store } from './store.ts';
+import type { TimedCommands } from './timed-commands.ts';
 
 const HOUSEKEEPING_SEED = 1200 * MICROS_PER_SECOND;
 const random: Random = (size) => randomBytes(size);
@@ -57,18 +60,22 @@ export interface GateOptions {
   readonly firewall: Firewall;
   readonly clock: () => UnixMicros;
   readonly log: Log;
-  /** Makes what runs the commands of doors. */
-  readonly commands?: ((store: Store) => CommandRunner) | undefined;
+  /** Makes what runs the commands of doors and stanzas. */
+  readonly commands?: ((store: Store) => TimedCommands) | undefined;
   /** Doors that do not stand in the configuration. */
   readonly moreDoors?:
     ((configuration: Configuration, leaveOut?: (error: PersonError) => void) => readonly Door[]) | undefined;
+  /** What is heard of fwknop's format and does not stand in the configuration, and what goes with that. */
+  readonly fwknop?: FwknopOptions | undefined;
   /** The sequences of doors with one-time sequences. */
   readonly oneTime?: OneTimeSequences | undefined;
 }
 
-function planOf({ port, capture, services }: Configuration): Plan {
-  const forwards = services.some(({ forward }) => forward !== undefined);
-  return { knockPort: port, dropKnocks: capture === 'packet', forwards };
+function planOf({ port, capture, services, fwknop }: Configuration): Plan {
+  const leads = fwknop?.stanzas.some(({ nat }) => nat.forward || nat.local || nat.force !== undefined) === true;
+  const forwards = leads || services.some(({ forward }) => forward !== undefined);
+  const heard = (fwknop?.hear ?? []).flatMap((it) => (it.protocol === 'udp' && it.first === it.last ? [it.first] : []));
+  return { knockPort: port, dropKnocks: capture === 'packet', forwards, morePorts: heard.filter((it) => it !== port) };
 }
 
 /** First of all: what the configuration says is protected is closed, whatever else then fails to start. Live connections stay. */
@@ -93,6 +100,8 @@ export class Gate implements Disposable {
   readonly protections: Protections;
   /** Doors and keyed knocks. */
   readonly knocks: Knocks;
+  /** Packets of fwknop's format. */
+  readonly fwknop: FwknopSide;
   readonly darkness: Darkness;
   readonly clock: () => UnixMicros;
   readonly log: Log;
@@ -196,8 +205,13 @@ export class Gate implements Disposable {
       },
     });
     this.#knockKeys = readKnockKeys(this.#knockKeyFile);
-    this.knocks = this.#makeKnocks(options);
+    const commands = options.commands?.(this.store);
+    this.knocks = this.#makeKnocks(options, commands);
     this.#configuration = this.#withoutBrokenDoors(this.#configuration);
+    this.fwknop = new FwknopSide({ ...options.fwknop, ...{ clock, log, commands }, gate: this });
+    this.#configuration = this.fwknop.complete(this.#configuration, (error) => {
+      log('error', `of fwknop's configuration something was left out: ${error.message}`, { hint: error.hint });
+    });
     this.#configureKnocks();
   }
 
@@ -267,7 +281,7 @@ export class Gate implements Disposable {
   /** Reads the configuration again. A wrong one changes nothing and throws. No grant ends, but those of who was revoked or removed. */
   reload(): { needsRestart: string[] } {
     const before = this.#configuration;
-    const after = this.#withMoreDoors(loadConfiguration(this.#configFile));
+    const after = this.fwknop.complete(this.#withMoreDoors(loadConfiguration(this.#configFile)));
     this.knocks.check(after);
     const needsRestart = (
       [
@@ -282,7 +296,14 @@ export class Gate implements Disposable {
       .filter(([, changed]) => changed)
       .map(([key]) => key);
     // Before anything else changes: a kernel that cannot forward refuses it.
-    if (planOf(after).forwards === true) this.firewall.install({ ...this.#plan(), forwards: true });
+    const plan = planOf(after);
+    const ports = (it: Plan): string => String(it.morePorts);
+    if (plan.forwards === true || ports(plan) !== ports(planOf(before)))
+      this.firewall.install({
+        ...this.#plan(),
+        morePorts: plan.morePorts,
+        ...(plan.forwards === true ? { forwards: true } : {}),
+      });
     // What needs a restart stays as it runs, so that status and invites tell the truth.
     this.#use({
       ...after,
@@ -370,6 +391,7 @@ export class Gate implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.fwknop[Symbol.dispose]();
     this.store[Symbol.dispose]();
     this.firewall[Symbol.dispose]();
   }
@@ -393,6 +415,9 @@ export class Gate implements Disposable {
     const now = this.clock();
     for (const grant of this.grants.live(now)) {
       const [door, device] = [doorOf(grant.device), deviceOf(grant.device)];
+      const stanza = stanzaOf(grant.device);
+      const stands = this.#configuration.fwknop?.stanzas.some(({ name }) => name === stanza) === true;
+      if (stanza !== undefined && !stands) this.grants.end(grant.id, now);
       if (door !== undefined && !this.#isDoor(door, grant.service)) this.grants.end(grant.id, now);
       if (device === undefined) continue;
       const member = this.#directory.member(device);
@@ -428,7 +453,7 @@ export class Gate implements Disposable {
     return join(dirname(this.#configuration.keyFile), 'knock.keys');
   }
 
-  #makeKnocks({ commands, oneTime }: GateOptions): Knocks {
+  #makeKnocks({ oneTime }: GateOptions, commands: TimedCommands | undefined): Knocks {
     const anchor = {
       anchor: () => lastSlotOf(this.#knockKeyFile),
       setAnchor: (slot: number) => {
@@ -439,7 +464,7 @@ export class Gate implements Disposable {
     const { grants, clock } = this;
     return new Knocks({
       ...{ grants, guard, random, clock, oneTime },
-      commands: commands?.(this.store),
+      commands: commands === undefined ? undefined : new DoorCommands(commands),
       onEvent: (event) => {
         this.events.knock(event);
       },
@@ -454,6 +479,7 @@ export class Gate implements Disposable {
     const keys = withoutRevoked(this.#knockKeys, this.#directory);
     if (keys !== this.#knockKeys) this.#saveKnockKeys(keys);
     this.knocks.configure(this.#configuration, this.#directory, this.#knockKeys);
+    this.fwknop.configure(this.#configuration);
   }
 
   #keepKnockKey(publicKey: Uint8Array, key: Uint8Array): void {
@@ -487,9 +513,17 @@ export class Gate implements Disposable {
     }
   }
 
+  /** What the sentry says of fwknop's format. */
+  fwknopRequest(request: FwknopFrame): void {
+    this.fwknop.requests.take(request).catch((error: unknown) => {
+      this.events.trouble("a packet of fwknop's format could not be judged", error);
+    });
+  }
+
   /** Some times a second: what the sentry has to know of the next slot. */
   tickKnocks(): void {
     try {
+      this.fwknop.requests.tick();
       this.knocks.tick();
     } catch (error) {
       this.events.trouble('the sets of keyed knocks could not be made', error);

@@ -20,6 +20,7 @@ export interface Grant {
   readonly request: RequestId;
   /** Undefined for a grant that was found in the kernel and in no record. */
   readonly device: Holder | undefined;
+  /** Undefined for such a grant, and for one to endpoints of no service. */
   readonly service: ServiceName | undefined;
   readonly source: Source;
   /** Of a single-use grant those that no connection has used up, as far as is known. */
@@ -87,7 +88,7 @@ export function elementKey(source: Source, endpoint: Endpoint): string {
 /** A grant as the database keeps it; undefined for one that nobody is known to have asked for. */
 export function recordOf(grant: Grant): StoredGrant | undefined {
   const { device, service, source } = grant;
-  if (device === undefined || service === undefined) return undefined;
+  if (device === undefined) return undefined;
   return {
     id: grant.id,
     request: grant.request,

@@ -22,7 +22,8 @@ import { messageOf } from './log.ts';
 export interface Wanted {
   readonly request: RequestId;
   readonly device: Holder;
-  readonly service: ServiceName;
+  /** Undefined for endpoints of no service. */
+  readonly service: ServiceName | undefined;
   readonly source: Source;
   readonly endpoints: readonly Endpoint[];
   readonly seconds: Seconds;

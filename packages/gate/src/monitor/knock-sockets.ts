@@ -3,7 +3,7 @@ import { familyOf, formatAddress, parseAddress } from '@postern/protocol';
 import { readEphemeralPorts, readListeningPorts, type Ports } from '../system/listening-ports.ts';
 import { MOST_ADDRESSES, portKnockFilter } from '../system/port-knock-filter.ts';
 import { coarsen, unite, without, type PortRange } from '../system/port-ranges.ts';
-import { PortKnockSocket } from '../system/packet-socket.ts';
+import { PacketSocket } from '../system/packet-socket.ts';
 
 /** What counts as a knock, as far as the configuration says. */
 export interface KnockPlan {
@@ -72,7 +72,7 @@ export function filterOf(family: 4 | 6, plan: KnockPlan, host: HostPorts, most: 
 
 /** The sockets that port knocks are read from, one of each family, and their filters, which follow the host's real services. */
 export class KnockSockets implements Disposable {
-  readonly #sockets: Readonly<Record<4 | 6, PortKnockSocket>>;
+  readonly #sockets: Readonly<Record<4 | 6, PacketSocket>>;
   readonly #attached = new Map<4 | 6, string>();
   /** Which of MOST_RANGES the kernel had room for. */
   #level = 0;
@@ -82,7 +82,7 @@ export class KnockSockets implements Disposable {
   constructor(onError: (what: string) => void) {
     this.#onError = onError;
     using opened = new DisposableStack();
-    this.#sockets = { 4: opened.use(new PortKnockSocket(4)), 6: opened.use(new PortKnockSocket(6)) };
+    this.#sockets = { 4: opened.use(new PacketSocket(4)), 6: opened.use(new PacketSocket(6)) };
     opened.move();
   }
 

@@ -103,7 +103,7 @@ class Bench {
     });
     this.knocks.connect({
       setKnockPlan: () => undefined,
-      sendKnocks: (frames) => !this.slow && this.sent.push(...frames) >= 0,
+      sendTables: (frames) => !this.slow && this.sent.push(...frames) >= 0,
     });
     this.knocks.configure({ doors, services }, makeDirectory({ services, users: [ada] }), new Map([[DEVICE, [KEY]]]));
   }

@@ -24,6 +24,7 @@ import type { DoorHolder } from './holder.ts';
 import { KeyedSets, MOST_PAIRS, type KeyedPair } from './keyed-sets.ts';
 import { knockPlan } from './knock-plan.ts';
 import type { KnockPlan } from './knock-sockets.ts';
+import { isPossibleOpener } from './possible-opener.ts';
 import type { KnockFrame } from './sentry-process.ts';
 import type { SlotGuard, SlotRefusal } from './slot-guard.ts';
 
@@ -88,7 +89,7 @@ export interface KnockContext {
 /** How the sentry that runs is reached. */
 export interface KnockLine {
   readonly setKnockPlan: (plan: KnockPlan | undefined) => void;
-  readonly sendKnocks: (frames: readonly KnockFrame[]) => boolean;
+  readonly sendTables: (frames: readonly KnockFrame[]) => boolean;
 }
 
 /** Doors and keyed knocks: what the sentry is told to look for, and what becomes of what it says that it saw. */
@@ -152,7 +153,7 @@ export class Knocks {
     const pairs = pairsOf(configuration, directory, keys, this.#context.clock());
     const dropped = this.#sets.configure(pairs);
     if (pairs.length > MOST_PAIRS) this.#context.onEvent({ kind: 'too-many', pairs: pairs.length });
-    if (dropped.length > 0) this.#line?.sendKnocks(dropped);
+    if (dropped.length > 0) this.#line?.sendTables(dropped);
     const same =
       configuration.doors === this.#configuration.doors && configuration.services === this.#configuration.services;
     this.#configuration = configuration;
@@ -172,7 +173,7 @@ export class Knocks {
 
   /** False: the sentry reads too slowly, and is told again. A sentry that starts begins with it. */
   #tell(): boolean {
-    return this.#line?.sendKnocks(this.#table.frames()) ?? true;
+    return this.#line?.sendTables(this.#table.frames()) ?? true;
   }
 
   /** What is to be heard now; undefined: nothing. */
@@ -191,7 +192,7 @@ export class Knocks {
     const now = this.#context.clock();
     this.#context.guard.tick(now);
     if (!this.#told) this.#told = this.#tell();
-    this.#sets.tick(now, (frames) => this.#line?.sendKnocks(frames) ?? false);
+    this.#sets.tick(now, (frames) => this.#line?.sendTables(frames) ?? false);
   }
 
   /** Judges one event that came over the line. */
@@ -316,19 +317,13 @@ export class Knocks {
       now,
     );
     // Only spares the sentry work, so it need not come before the grant.
-    this.#line?.sendKnocks(this.#sets.used(pair.device, slot));
+    this.#line?.sendTables(this.#sets.used(pair.device, slot));
     if (!granted.ok) return refuse('failed');
     this.#opened.keyed++;
     this.#context.onEvent({ kind: 'keyed', member, grant: granted.value, bound: verdict === 'bound' });
     this.#context.onKeyUsed?.(pair.device, pair.key);
     return accept(undefined);
   }
-}
-
-/** Whether a source can be somebody's: not nobody, a group, or everybody. */
-function isPossibleOpener({ family, source }: Pick<Opener, 'family' | 'source'>): boolean {
-  if (family === 4) return source[12] !== 0 && (source[12] ?? 0) < 224;
-  return source[0] !== 0xff && source.some((byte) => byte !== 0);
 }
 
 /** Every live device with a key, for every keyed service that its user may open. */

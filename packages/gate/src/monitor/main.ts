@@ -9,12 +9,16 @@ import { AdminServer, refuseSecond } from './admin-server.ts';
 import { Gate, type GateOptions } from './gate.ts';
 import { makeLog } from './log.ts';
 import { CommandProcess } from './command-process.ts';
-import { DoorCommands, type DoorCommandsContext } from './door-commands.ts';
+import { commandUser } from './door-commands.ts';
+import { TimedCommands, type TimedCommandsContext } from './timed-commands.ts';
 import { OneTimeFiles } from './one-time.ts';
+import type { FwknopOptions } from './fwknop-side.ts';
+import { lookUp } from './look-up.ts';
 import { confine } from './privileges.ts';
 import { rehearse } from './rehearsal.ts';
 import { startSentry } from './sentry-process.ts';
 import type { Store } from './store.ts';
+import { fwknopOf } from '../config/fwknop/load.ts';
 import { knockdDoors } from '../config/knockd/load.ts';
 import { loadGate } from '../config/load.ts';
 
@@ -31,6 +35,8 @@ export interface MonitorOptions {
   readonly version: string;
   /** A knockd.conf whose doors are run beside those of the configuration. */
   readonly knockd?: string;
+  /** A directory with a fwknopd.conf and an access.conf whose stanzas are heard beside those of the configuration. */
+  readonly fwknop?: string;
   /** Entry module of the sentry; another one only in tests of what a taken-over sentry can do. */
   readonly sentryEntry?: string;
 }
@@ -54,13 +60,15 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
   rehearse();
   using runner = new CommandProcess(log);
   using doors = new DisposableStack();
-  const order: DoorCommandsContext['order'] = (wanted, done) => runner.order(wanted, done);
-  const commands = (store: Store): DoorCommands => doors.use(new DoorCommands({ order, store, clock, log }));
+  const order: TimedCommandsContext['order'] = (wanted, done) => runner.order(wanted, done);
+  const commands = (store: Store): TimedCommands =>
+    doors.use(new TimedCommands({ order, store, clock, log, user: commandUser }));
   const oneTime = new OneTimeFiles(log);
   const { configFile, knockd } = options;
   const moreDoors: GateOptions['moreDoors'] =
     knockd === undefined ? undefined : (configuration, leaveOut) => knockdDoors(knockd, configuration, leaveOut);
-  using gate = new Gate({ configFile, firewall: openNftables(), clock, log, commands, oneTime, moreDoors });
+  const fwknop = fwknopOptions(options.fwknop);
+  using gate = new Gate({ configFile, firewall: openNftables(), clock, log, commands, oneTime, moreDoors, fwknop });
   const { configuration } = gate;
   using sentry = startSentry({
     port: configuration.port,
@@ -78,8 +86,12 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
     onKnock: (event) => {
       gate.knock(event);
     },
-    knockTables: () => gate.knocks.tables(),
+    onFwknop: (request) => {
+      gate.fwknopRequest(request);
+    },
+    tables: () => [...gate.knocks.tables(), ...gate.fwknop.requests.tables()],
     knockPlan: gate.knocks.plan,
+    fwknopHears: gate.fwknop.requests.hears,
     onRefused: (reason) => {
       gate.refused(reason);
     },
@@ -91,6 +103,7 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
     sentry.setKeys(keys);
   };
   gate.knocks.connect(sentry);
+  gate.fwknop.requests.connect(sentry);
   gate.tickKnocks();
   const handlers = administration(gate, sentry, { version: options.version, started });
   // No request can come before the ruleset is there: the event loop has not turned since the sentry was started.
@@ -144,4 +157,9 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
   sentry[Symbol.dispose]();
   await sentry.closed;
   return 0;
+}
+
+function fwknopOptions(directory: string | undefined): FwknopOptions {
+  if (directory === undefined) return { lookUp };
+  return { lookUp, more: (configuration, leaveOut) => fwknopOf(directory, configuration, leaveOut) };
 }

@@ -11,19 +11,22 @@ import type { Capture } from '../config/model.ts';
 import {
   decodeSentryFrame,
   encodeMonitorFrame,
+  type CredentialFrame,
   type DoorFrame,
   type DoorsFrame,
   type DropFrame,
+  type FwknopFrame,
   type KnockedFrame,
   type MonitorFrame,
   type RequestFrame,
   type SetsFrame,
   type VerdictFrame,
 } from '../line/codec.ts';
-import { FRAME, KNOCK_COUNTERS } from '../line/frame.ts';
+import { FRAME, FWKNOP_COUNTERS, KNOCK_COUNTERS, type FwknopCounter } from '../line/frame.ts';
 import { Reassembler } from '../line/reassembler.ts';
 import * as libc from '../system/libc.ts';
 import { BackOff } from './back-off.ts';
+import { FwknopSockets, type FwknopHears } from './fwknop-sockets.ts';
 import { KnockSockets, type KnockPlan } from './knock-sockets.ts';
 import { SentryOutput } from './sentry-output.ts';
 import { SentrySockets, type GateKeys, type Hearing } from './sentry-sockets.ts';
@@ -48,6 +51,9 @@ export type Verdict = Omit<VerdictFrame, 'type' | 'id'>;
 /** Tables for the sentry's matchers of port knocks. */
 export type KnockFrame = DoorsFrame | SetsFrame | DropFrame;
 
+/** Tables that a sentry keeps. */
+export type TableFrame = KnockFrame | CredentialFrame;
+
 /** What the sentry process is made from. */
 export interface SentryOptions {
   /** UDP port of knocks. */
@@ -67,9 +73,13 @@ export interface SentryOptions {
   /** A source finished a door's sequence, or sent enough of a keyed set. Every field is what the sentry says: hostile. */
   readonly onKnock?: (event: DoorFrame | KnockedFrame) => void;
   /** The tables that a sentry begins with. */
-  readonly knockTables?: () => Iterable<KnockFrame>;
+  readonly tables?: () => Iterable<TableFrame>;
   /** What is heard of port knocks; undefined: nothing. */
   readonly knockPlan?: KnockPlan | undefined;
+  /** A credential opened a packet of fwknop's format. Every field is what the sentry says: hostile. */
+  readonly onFwknop?: (event: FwknopFrame) => void;
+  /** Where packets of fwknop's format are heard; undefined: nowhere. */
+  readonly fwknopHears?: FwknopHears | undefined;
   /** The sentry sent what no sentry of ours sends (`frame`), or more than `table.ts` lets it (`rate-line`). The caller counts it. */
   readonly onRefused: (reason: 'frame' | 'rate-line') => void;
   /** The sentry ended and is started again after `delay` milliseconds. */
@@ -99,12 +109,16 @@ export interface SentryProcess extends Disposable {
    * sockets are not permitted nothing is heard, and the log says so.
    */
   setKnockPlan(plan: KnockPlan | undefined): void;
+  /** The same for packets of fwknop's format. */
+  setFwknopHears(hears: FwknopHears | undefined): void;
   /** Sends tables to the sentry that runs. False: it reads too slowly, and none of them was sent. */
-  sendKnocks(frames: readonly KnockFrame[]): boolean;
+  sendTables(frames: readonly TableFrame[]): boolean;
   /** Refusals of the sentry since the monitor's start, restarts included. */
   counters(): Readonly<Partial<Record<Refusal, number>>>;
   /** What it counted of port knocks, likewise. */
   knockCounters(): Readonly<Record<(typeof KNOCK_COUNTERS)[number], number>>;
+  /** What it counted of packets of fwknop's format, likewise. */
+  fwknopCounters(): Readonly<Partial<Record<FwknopCounter, number>>>;
 }
 
 /** How often epochs and the sign of life are looked at, in milliseconds. */
@@ -157,7 +171,7 @@ function fileOf(name: string): string[] {
 }
 
 /** Why a sentry is ended that gets more descriptors; its successor starts at once. */
-const PLANNED = 'port knocks are heard from now on';
+const PLANNED = 'it is given further sockets';
 
 /** One process from its start to its end. */
 interface Life {
@@ -171,6 +185,7 @@ interface Life {
   killed: string | undefined;
   counters: Uint32Array;
   knocks: Uint32Array;
+  fwknop: Uint32Array;
   readonly limits: LineLimits;
 }
 
@@ -188,6 +203,8 @@ class KeptSentry implements SentryProcess {
   readonly #knockTotals = new Map<(typeof KNOCK_COUNTERS)[number], number>();
   #knockSockets: KnockSockets | undefined;
   #knockPlan: KnockPlan | undefined;
+  readonly #fwknopTotals = new Map<FwknopCounter, number>();
+  #fwknopSockets: FwknopSockets | undefined;
   readonly #ticker: NodeJS.Timeout;
   #restart: NodeJS.Timeout | undefined;
   #gateKeys: GateKeys;
@@ -211,6 +228,7 @@ class KeptSentry implements SentryProcess {
         options.log('warning', `IPv${String(family)} is heard without tags in the kernel: ${why ?? ''}`);
     }
     this.#hearKnocks(options.knockPlan);
+    this.#hearFwknop(options.fwknopHears);
     this.#ticker = setInterval(() => {
       this.#tick();
     }, TICK);
@@ -242,7 +260,13 @@ class KeptSentry implements SentryProcess {
     if (before !== this.#knockSockets && this.#life !== undefined) this.#end(this.#life, PLANNED);
   }
 
-  sendKnocks(frames: readonly KnockFrame[]): boolean {
+  setFwknopHears(hears: FwknopHears | undefined): void {
+    const before = this.#fwknopSockets;
+    this.#hearFwknop(hears);
+    if (before !== this.#fwknopSockets && this.#life !== undefined) this.#end(this.#life, PLANNED);
+  }
+
+  sendTables(frames: readonly TableFrame[]): boolean {
     const life = this.#life;
     // Who is started next begins with all tables.
     if (life === undefined) return true;
@@ -263,6 +287,10 @@ class KeptSentry implements SentryProcess {
     return { knocks, strange, doors, keyed, busy };
   }
 
+  fwknopCounters(): Readonly<Partial<Record<FwknopCounter, number>>> {
+    return Object.fromEntries(this.#fwknopTotals);
+  }
+
   counters(): Readonly<Partial<Record<Refusal, number>>> {
     return Object.fromEntries(this.#totals);
   }
@@ -274,6 +302,7 @@ class KeptSentry implements SentryProcess {
     clearTimeout(this.#restart);
     this.#sockets[Symbol.dispose]();
     this.#knockSockets?.[Symbol.dispose]();
+    this.#fwknopSockets?.[Symbol.dispose]();
     if (this.#life === undefined) this.#gone.resolve(undefined);
     else this.#end(this.#life, 'stopped');
   }
@@ -285,9 +314,11 @@ class KeptSentry implements SentryProcess {
     // Whatever else is open here, and whoever left it open, is none of the sentry's business.
     libc.closeOnExec(3);
     const knocks = this.#knockSockets?.fds;
+    const fwknop = this.#fwknopSockets?.fds;
     // What is missing is /dev/null: a number that is free Node would give to something of its own, which the sandbox would then cut off.
     const nothing = openSync('/dev/null', 'r');
-    const descriptors = [packet4, packet6, udp4, udp6, knocks?.[4], knocks?.[6]].map((fd) => fd ?? nothing);
+    const wanted = [packet4, packet6, udp4, udp6, knocks?.[4], knocks?.[6], fwknop?.[4], fwknop?.[6]];
+    const descriptors = wanted.map((fd) => fd ?? nothing);
     const child = spawn(program, args, {
       stdio: ['ignore', 'ignore', 'pipe', 'pipe', ...descriptors],
       env: {},
@@ -314,6 +345,7 @@ class KeptSentry implements SentryProcess {
       killed: undefined,
       counters,
       knocks: new Uint32Array(KNOCK_COUNTERS.length),
+      fwknop: new Uint32Array(FWKNOP_COUNTERS.length),
       limits,
     };
     this.#life = life;
@@ -337,10 +369,11 @@ class KeptSentry implements SentryProcess {
     const present = { packet4: packet4 !== undefined, packet6: packet6 !== undefined };
     const replies = { udp4: udp4 !== undefined, udp6: udp6 !== undefined };
     const heard = { knock4: knocks !== undefined, knock6: knocks !== undefined };
-    const use = { receiveUdp: this.#sockets.capture === 'dgram', pqRequired: pq === 'required', ...heard };
+    const heardOf = { fwknop4: fwknop !== undefined, fwknop6: fwknop !== undefined, gpg: false };
+    const use = { receiveUdp: this.#sockets.capture === 'dgram', pqRequired: pq === 'required', ...heard, ...heardOf };
     send(life, { type: 'setup', ...present, ...replies, ...use, port, x25519: secrets.x25519, xwing: secrets.xwing });
     this.#sendKeys(life);
-    for (const frame of this.#options.knockTables?.() ?? []) send(life, frame);
+    for (const frame of this.#options.tables?.() ?? []) send(life, frame);
   }
 
   #take(life: Life, bytes: Uint8Array): void {
@@ -367,6 +400,13 @@ class KeptSentry implements SentryProcess {
       case 'knocked':
         this.#options.onKnock?.(frame);
         return;
+      case 'fwknop':
+        this.#options.onFwknop?.(frame);
+        return;
+      case 'tally':
+        addUp(FWKNOP_COUNTERS, frame.counters, life.fwknop, this.#fwknopTotals);
+        life.fwknop = frame.counters;
+        return;
       case 'request':
         // Under other keys than those that live now, 1 meant another key; which one no longer matters.
         this.#options.onRequest(frame.serial === this.#serial ? frame : { ...frame, gateKey: 0 }, (verdict) => {
@@ -382,14 +422,8 @@ class KeptSentry implements SentryProcess {
   }
 
   #add(life: Life, counters: Uint32Array, knocks: Uint32Array): void {
-    for (const [index, refusal] of REFUSALS.entries()) {
-      const delta = ((counters[index] ?? 0) - (life.counters[index] ?? 0)) >>> 0;
-      if (delta > 0) this.#totals.set(refusal, (this.#totals.get(refusal) ?? 0) + delta);
-    }
-    for (const [index, what] of KNOCK_COUNTERS.entries()) {
-      const delta = ((knocks[index] ?? 0) - (life.knocks[index] ?? 0)) >>> 0;
-      if (delta > 0) this.#knockTotals.set(what, (this.#knockTotals.get(what) ?? 0) + delta);
-    }
+    addUp(REFUSALS, counters, life.counters, this.#totals);
+    addUp(KNOCK_COUNTERS, knocks, life.knocks, this.#knockTotals);
     life.counters = counters;
     life.knocks = knocks;
   }
@@ -416,6 +450,26 @@ class KeptSentry implements SentryProcess {
     }
     this.#knockPlan = plan;
     this.#tuneKnocks();
+  }
+
+  #hearFwknop(hears: FwknopHears | undefined): void {
+    const { capture, port, clock } = this.#options;
+    try {
+      if (capture === 'dgram') {
+        const here = hears?.filter((it) => it.protocol === 'udp' && it.first <= port && port <= it.last) ?? [];
+        this.#sockets.hearFwknop(here.length > 0, clock());
+        if (here.length !== (hears?.length ?? 0))
+          this.#options.log(
+            'error',
+            `packets of fwknop's format are heard on udp/${String(port)} alone: an open port hears no other`,
+          );
+        return;
+      }
+      if (hears !== undefined) this.#fwknopSockets ??= new FwknopSockets();
+      this.#fwknopSockets?.hear(hears);
+    } catch (error) {
+      this.#options.log('error', `nothing of fwknop's format is heard: ${messageOf(error)}`);
+    }
   }
 
   /** Ports with real services come and go; the filters follow. */
@@ -458,6 +512,14 @@ class KeptSentry implements SentryProcess {
     this.#restart = setTimeout(() => {
       this.#begin();
     }, delay);
+  }
+}
+
+/** Adds what a sentry counted since it told the last time. Its counters wrap. */
+function addUp<T>(names: readonly T[], now: Uint32Array, before: Uint32Array, totals: Map<T, number>): void {
+  for (const [index, name] of names.entries()) {
+    const delta = ((now[index] ?? 0) - (before[index] ?? 0)) >>> 0;
+    if (delta > 0) totals.set(name, (totals.get(name) ?? 0) + delta);
   }
 }
 

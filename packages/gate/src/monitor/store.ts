@@ -14,6 +14,7 @@ import {
   type UnixMicros,
 } from '@postern/protocol';
 import { PersonError } from '@postern/terminal';
+import { FWKNOP_TABLES, fwknopRecords, type FwknopRecords } from './fwknop-records.ts';
 import type { Holder } from './holder.ts';
 import { LastRecord } from './last-record.ts';
 import { messageOf } from './log.ts';
@@ -50,7 +51,7 @@ CREATE TABLE granted (
 /** Came later, so that a database without it gets it. */
 const LATER = `
 CREATE TABLE IF NOT EXISTS knocked (device BLOB PRIMARY KEY, slot INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-`;
+${FWKNOP_TABLES}`;
 
 /** One durable row of the freshness rule, and which gate key its device used last (see {@link gateKeyId}). */
 export interface Remembered {
@@ -77,7 +78,8 @@ export interface StoredGrant {
   readonly id: string;
   readonly request: RequestId;
   readonly device: Holder;
-  readonly service: ServiceName;
+  /** Undefined for endpoints of no service. */
+  readonly service: ServiceName | undefined;
   readonly family: 4 | 6;
   readonly address: Uint8Array;
   readonly prefix: number;
@@ -96,6 +98,8 @@ export interface Store extends Disposable {
   readonly fresh: boolean;
   /** Where a damaged database was moved to by this start. */
   readonly damaged: string | undefined;
+  /** Packets of fwknop's format. */
+  readonly fwknop: FwknopRecords;
   freshnessOf(id: DeviceId): Remembered | undefined;
   /** The durable record: on return it survives power loss. Throws when it could not be written (a full disk). */
   record(id: DeviceId, row: FreshnessRow, gateKey: Uint8Array): void;
@@ -307,6 +311,7 @@ export function openStore(directory: string, lastRecord: string, random: Random)
     stateId,
     fresh,
     damaged,
+    fwknop: fwknopRecords(database, changed),
     freshnessOf: (id) => cache.get(id) ?? rowOf(id),
     record(id, row, gateKey) {
       setFreshness.run(fromHex(id), encodeRow(row), gateKey);
@@ -357,7 +362,7 @@ export function openStore(directory: string, lastRecord: string, random: Random)
         it.id,
         it.request,
         it.device,
-        it.service,
+        it.service ?? '',
         it.family,
         it.address,
         it.prefix,
@@ -377,7 +382,7 @@ export function openStore(directory: string, lastRecord: string, random: Random)
         id: text(row['id']),
         request: text(row['request']) as RequestId,
         device: text(row['device']) as Holder,
-        service: text(row['service']) as ServiceName,
+        service: row['service'] === '' ? undefined : (text(row['service']) as ServiceName),
         family: integer(row['family']) === 4 ? 4 : 6,
         address: bytes(row['address']),
         prefix: integer(row['prefix']),

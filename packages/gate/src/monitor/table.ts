@@ -13,6 +13,9 @@ import { TokenBucket } from './token-bucket.ts';
  *   own rate allows. There is no proof in it: a sentry that was taken over can say it of any source and any door.
  * - `knocked`: a source sent enough of a keyed set: `knocks.ts`. The monitor computes the sets again; for a set that is bound to the source
  *   a sentry has no key.
+ * - `fwknop`: a credential of fwknop's format opened a packet: `fwknop.ts`. The keys are symmetric and the sentry has them, so a sentry that was taken over
+ *   can say it of any source, within what the stanzas of that credential allow and the rate of each.
+ * - `tally`: counters of that format, for `status` alone.
  */
 export const TABLE: Readonly<Record<FrameKind, { readonly perSecond: number; readonly burst: number }>> = {
   ready: { perSecond: 0, burst: 1 },
@@ -20,6 +23,8 @@ export const TABLE: Readonly<Record<FrameKind, { readonly perSecond: number; rea
   report: { perSecond: 4, burst: 8 },
   door: { perSecond: 20, burst: 100 },
   knocked: { perSecond: 500, burst: 2000 },
+  fwknop: { perSecond: 200, burst: 1000 },
+  tally: { perSecond: 2, burst: 4 },
 };
 
 /** A row of the table. */
@@ -37,6 +42,8 @@ export class LineLimits {
       report: bucket('report'),
       door: bucket('door'),
       knocked: bucket('knocked'),
+      fwknop: bucket('fwknop'),
+      tally: bucket('tally'),
     };
   }
 

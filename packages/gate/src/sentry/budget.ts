@@ -33,12 +33,12 @@ export class Budget {
     return this.#full.size;
   }
 
-  /** Takes one unit for `prefix` at `now` (microseconds). False, and nothing taken, when there is none left. */
-  take(prefix: string, now: number): boolean {
+  /** Takes `units` for `prefix` at `now` (microseconds). False, and nothing taken, when there are not so many left. */
+  take(prefix: string, now: number, units = 1): boolean {
     if (now < this.#last) this.#forget();
     this.#last = now;
-    const total = after(this.#totalFull, this.#total, now);
-    const own = after(this.#full.get(prefix) ?? 0, this.#prefix, now);
+    const total = after(this.#totalFull, this.#total, now, units);
+    const own = after(this.#full.get(prefix) ?? 0, this.#prefix, now, units);
     if (total === undefined || own === undefined) return false;
     this.#totalFull = total;
     this.#full.delete(prefix);
@@ -73,8 +73,9 @@ function bucketOf({ burst, rate }: Rate): Bucket {
   return { interval, limit: (burst - 1) * interval };
 }
 
-/** When the bucket is full again if a unit is taken now; undefined if there is none. */
-function after(full: number, { interval, limit }: Bucket, now: number): number | undefined {
+/** When the bucket is full again if so many units are taken now; undefined if there are fewer. More than it holds are as many as it holds. */
+function after(full: number, { interval, limit }: Bucket, now: number, units: number): number | undefined {
   const start = Math.max(full, now);
-  return start - now > limit ? undefined : start + interval;
+  const taken = Math.min(units * interval, limit + interval);
+  return start - now + taken - interval > limit ? undefined : start + taken;
 }

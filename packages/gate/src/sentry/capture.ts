@@ -1,7 +1,8 @@
 /** Where datagrams come from: packet sockets, or UDP sockets where an open port is wanted. */
-import { SHORT_PACKET, LONG_PACKET } from '@postern/protocol';
+import { FWKNOP_PAYLOAD } from '../system/fwknop-filter.ts';
 import * as libc from '../system/libc.ts';
 import { LINK_ADDRESS, SOCKADDR_LL } from '../system/packet-socket.ts';
+import { decodeFwknopPacket, newFwknopDatagram, type FwknopDatagram } from './decode-fwknop.ts';
 import { decodePacket, newDatagram, putMapped, type Datagram } from './decode-packet.ts';
 import { decodePortKnock, newPortKnock, type PortKnock } from './decode-port-knock.ts';
 
@@ -23,26 +24,69 @@ export interface Capture {
 const BUFFER = 2048;
 const PACKET_HOST = 0;
 
-/** Reads knocks from a packet socket (AF_PACKET, SOCK_DGRAM) of one family. */
-export function packetCapture(fd: number, family: 4 | 6, port: number): Capture {
+/** Reads a packet socket (AF_PACKET, SOCK_DGRAM), a packet at a time. */
+interface PacketReader {
+  readonly buffer: Buffer;
+  /** Size of the packet that is in the buffer now; never waits. */
+  readonly read: () => number | 'empty' | 'strange';
+  /** Index of the interface that it came in by. */
+  readonly interfaceIndex: () => number;
+}
+
+function packetReader(fd: number): PacketReader {
   const buffer = Buffer.from(libc.fixedBytes(BUFFER).buffer);
-  const datagram = newDatagram(family);
   const address = libc.fixedBytes(SOCKADDR_LL);
   const view = new DataView(address.buffer);
   const length = libc.fixedBytes(4);
   const lengthView = new DataView(length.buffer);
   return {
-    fd,
     buffer,
-    datagram,
-    next: () => {
+    read: () => {
       lengthView.setUint32(0, SOCKADDR_LL, true);
       const size = libc.receiveFrom(fd, buffer, libc.SOCKET.MSG_DONTWAIT, address, length);
       if (size < 0) return 'empty';
       // The filter says the same; but it may be a moment younger than the packet.
-      if (address[LINK_ADDRESS.packetType] !== PACKET_HOST) return 'strange';
-      datagram.interfaceIndex = view.getInt32(LINK_ADDRESS.interfaceIndex, true);
+      return address[LINK_ADDRESS.packetType] === PACKET_HOST ? size : 'strange';
+    },
+    interfaceIndex: () => view.getInt32(LINK_ADDRESS.interfaceIndex, true),
+  };
+}
+
+/** Reads knocks from a packet socket of one family. */
+export function packetCapture(fd: number, family: 4 | 6, port: number): Capture {
+  const { buffer, read, interfaceIndex } = packetReader(fd);
+  const datagram = newDatagram(family);
+  return {
+    fd,
+    buffer,
+    datagram,
+    next: () => {
+      const size = read();
+      if (typeof size !== 'number') return size;
+      datagram.interfaceIndex = interfaceIndex();
       return decodePacket(buffer, size, port, datagram) ? 'datagram' : 'strange';
+    },
+  };
+}
+
+/** One descriptor that packets of fwknop's format are read from. */
+export interface FwknopCapture extends Omit<Capture, 'datagram'> {
+  readonly datagram: FwknopDatagram;
+}
+
+/** Reads packets of fwknop's format from a packet socket of one family. */
+export function fwknopCapture(fd: number, family: 4 | 6): FwknopCapture {
+  const { buffer, read, interfaceIndex } = packetReader(fd);
+  const datagram = newFwknopDatagram(family);
+  return {
+    fd,
+    buffer,
+    datagram,
+    next: () => {
+      const size = read();
+      if (typeof size !== 'number') return size;
+      datagram.interfaceIndex = interfaceIndex();
+      return decodeFwknopPacket(buffer, size, datagram) ? 'datagram' : 'strange';
     },
   };
 }
@@ -71,7 +115,8 @@ export function udpCapture(fd: number, family: 4 | 6): Capture {
       message.reset(name.length, buffer.length, control.length);
       const size = libc.receiveMessage(fd, message.bytes, libc.SOCKET.MSG_DONTWAIT);
       if (size < 0) return 'empty';
-      if (size !== SHORT_PACKET && size !== LONG_PACKET) return 'strange';
+      // Knocks have two of these sizes; packets of fwknop's format, which the filter lets through where they are heard, have any.
+      if (size < FWKNOP_PAYLOAD.least || size > FWKNOP_PAYLOAD.most) return 'strange';
       if (controlView.getInt32(CONTROL.level, true) !== level) return 'strange';
       if (controlView.getInt32(CONTROL.type, true) !== type) return 'strange';
       datagram.sourcePort = nameView.getUint16(2);
@@ -99,21 +144,16 @@ export interface KnockCapture {
   readonly next: () => 'empty' | 'strange' | 'knock';
 }
 
-/** Reads port knocks from a packet socket (AF_PACKET, SOCK_DGRAM) of one family. */
+/** Reads port knocks from a packet socket of one family. */
 export function knockCapture(fd: number, family: 4 | 6): KnockCapture {
-  const buffer = Buffer.from(libc.fixedBytes(BUFFER).buffer);
+  const { buffer, read } = packetReader(fd);
   const knock = newPortKnock(family);
-  const address = libc.fixedBytes(SOCKADDR_LL);
-  const length = libc.fixedBytes(4);
-  const lengthView = new DataView(length.buffer);
   return {
     fd,
     knock,
     next: () => {
-      lengthView.setUint32(0, SOCKADDR_LL, true);
-      const size = libc.receiveFrom(fd, buffer, libc.SOCKET.MSG_DONTWAIT, address, length);
-      if (size < 0) return 'empty';
-      if (address[LINK_ADDRESS.packetType] !== PACKET_HOST) return 'strange';
+      const size = read();
+      if (typeof size !== 'number') return size;
       return decodePortKnock(buffer, size, knock) ? 'knock' : 'strange';
     },
   };

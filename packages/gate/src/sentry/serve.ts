@@ -4,12 +4,21 @@
  */
 import { randomBytes } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
-import { importStaticPrivate, RECEIPT, sealReceipt, type UnixMicros } from '@postern/protocol';
+import { importStaticPrivate, RECEIPT, type Refusal, sealReceipt, type UnixMicros } from '@postern/protocol';
 import type { KeysFrame, MonitorFrame, SetupFrame, VerdictFrame } from '../line/codec.ts';
 import { SENTRY_FD } from '../line/frame.ts';
 import * as libc from '../system/libc.ts';
-import { knockCapture, packetCapture, udpCapture, type Capture, type KnockCapture } from './capture.ts';
+import {
+  fwknopCapture,
+  knockCapture,
+  packetCapture,
+  udpCapture,
+  type Capture,
+  type FwknopCapture,
+  type KnockCapture,
+} from './capture.ts';
 import { isPossibleSource, type Datagram } from './decode-packet.ts';
+import { FwknopForwarder } from './fwknop-forwarder.ts';
 import type { LineEnd } from './line-end.ts';
 import { Pending } from './pending.ts';
 import { Pipeline, type Opened } from './pipeline.ts';
@@ -21,13 +30,21 @@ import type { Started } from './start.ts';
 /** Datagrams read from one socket before the others, and the line, have their turn. */
 const BATCH = 32;
 
+/** The same of fwknop's format, of which one may cost a millisecond. */
+const FWKNOP_BATCH = 4;
+
+/** Why a packet that came to an open port may be one of fwknop's format instead. */
+const NOT_OURS: readonly Refusal[] = ['length', 'tag'];
+const UDP = 17;
+
 /** Serves until the monitor closes the line. @throws Error when the line breaks in another way */
 export function serve(started: Started, clock: () => UnixMicros = systemClock): void {
   const { line, setup } = started;
   const captures = capturesOf(setup);
   const knocks = knockCapturesOf(setup);
+  const fwknops = fwknopCapturesOf(setup);
   const sentry = new Sentry(started, clock);
-  const polled = new Polled([line.fd, ...captures.map(({ fd }) => fd), ...knocks.map(({ fd }) => fd)]);
+  const polled = new Polled([line.fd, ...[...captures, ...knocks, ...fwknops].map(({ fd }) => fd)]);
   for (;;) {
     polled.wait(sentry.rest());
     if (
@@ -53,6 +70,14 @@ export function serve(started: Started, clock: () => UnixMicros = systemClock): 
         sentry.hearKnock(arrival === 'knock' ? capture : undefined);
       }
     });
+    fwknops.forEach((capture, index) => {
+      if (!polled.ready(index + 1 + captures.length + knocks.length)) return;
+      for (let count = 0; count < FWKNOP_BATCH; count++) {
+        const arrival = capture.next();
+        if (arrival === 'empty') return;
+        sentry.hearFwknop(capture, arrival === 'datagram');
+      }
+    });
   }
 }
 
@@ -76,6 +101,13 @@ function knockCapturesOf({ knock4, knock6 }: SetupFrame): readonly KnockCapture[
   return captures;
 }
 
+function fwknopCapturesOf({ fwknop4, fwknop6 }: SetupFrame): readonly FwknopCapture[] {
+  const captures: FwknopCapture[] = [];
+  if (fwknop4) captures.push(fwknopCapture(SENTRY_FD.fwknop4, 4));
+  if (fwknop6) captures.push(fwknopCapture(SENTRY_FD.fwknop6, 6));
+  return captures;
+}
+
 class Sentry {
   readonly #line: LineEnd;
   readonly #clock: () => UnixMicros;
@@ -84,6 +116,9 @@ class Sentry {
   #serial = 0;
   readonly #reporter = new Reporter(performance.now());
   readonly #knocks: PortKnocks;
+  readonly #fwknop: FwknopForwarder;
+  /** Knocks and packets of fwknop's format come to one open port. */
+  readonly #mixed: boolean;
   readonly #replies: Readonly<Record<4 | 6, ReplySocket | undefined>>;
 
   constructor({ line, setup, keys }: Started, clock: () => UnixMicros) {
@@ -97,6 +132,8 @@ class Sentry {
         this.#reporter.countKnock(what);
       },
     });
+    this.#mixed = setup.receiveUdp;
+    this.#fwknop = new FwknopForwarder({ send: (frame) => line.send(frame) });
     this.#setKeys(keys);
     this.#replies = {
       4: setup.udp4 ? new ReplySocket(SENTRY_FD.udp4, 4) : undefined,
@@ -113,7 +150,7 @@ class Sentry {
         this.#reporter.reported(now);
       else this.#reporter.postponed(now);
     }
-    return Math.ceil(this.#reporter.due(now));
+    return Math.ceil(Math.min(this.#reporter.due(now), this.#fwknop.rest(this.#clock())));
   }
 
   /** Looks at what `capture` has read. */
@@ -125,13 +162,22 @@ class Sentry {
     const now = this.#clock();
     const packet = buffer.subarray(datagram.from, datagram.to);
     const result = this.#pipeline.receive(packet, datagram.source, datagram.family, now);
-    if (!result.ok) this.#reporter.count(result.reason);
+    if (!result.ok && this.#mixed && NOT_OURS.includes(result.reason) && this.#fwknop.listens)
+      this.#fwknop.hear(packet, { ...datagram, transport: UDP }, now);
+    else if (!result.ok) this.#reporter.count(result.reason);
     else if (!this.#forward(result.value, datagram, now)) this.#reporter.count('monitor-busy');
   }
 
   /** Looks at what `capture` has read of port knocks; undefined: something that is none. */
   hearKnock(capture: KnockCapture | undefined): void {
     this.#knocks.hear(capture?.knock, this.#clock());
+  }
+
+  /** Looks at what `capture` has read of fwknop's format. */
+  hearFwknop({ buffer, datagram }: FwknopCapture, hasForm: boolean): void {
+    const heard = hasForm && isPossibleSource(datagram.source, datagram.family);
+    const payload = heard ? buffer.subarray(datagram.from, datagram.to) : undefined;
+    this.#fwknop.hear(payload, datagram, this.#clock());
   }
 
   /** Does what the monitor says. */
@@ -147,6 +193,9 @@ class Sentry {
       case 'sets':
       case 'drop':
         this.#knocks.obey(frame, this.#clock());
+        return;
+      case 'credential':
+        this.#fwknop.obey(frame);
         return;
       case 'setup':
         throw new Error('the monitor sent a second setup');

@@ -27,8 +27,8 @@ export function openPacketSocket(
   });
 }
 
-/** A packet socket for port knocks. What it hears can be changed while another process reads from it; it is never without a filter. */
-export class PortKnockSocket implements Disposable {
+/** A packet socket for port knocks, or for the format of fwknop. What it hears can be changed while another process reads from it; it is never without a filter. */
+export class PacketSocket implements Disposable {
   readonly fd: number;
 
   /** @throws PersonError when CAP_NET_RAW is missing; Error when the kernel refuses for another reason */

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DEVICE, GATE, Household } from '../household.ts';
 import { namespacesAvailable } from '../namespace.ts';
-import { sendKnocks, type PortKnock } from '../port-knocker.ts';
+import { sendTables, type PortKnock } from '../port-knocker.ts';
 import { temporaryDirectory } from '../temporary.ts';
 
 const skip = namespacesAvailable() || process.env['CI'] === 'true' ? false : 'NEEDS ROOT: network namespaces';
@@ -53,7 +53,7 @@ start = ["/bin/sh", "-c", "yes loud | head -c 100000; printf '\\\\033[31m'; exit
 `,
     });
     const knock = (knocks: readonly PortKnock[], from: string = DEVICE[4], to: string = GATE[4]): Promise<void> =>
-      sendKnocks(house.world, from, to, knocks);
+      sendTables(house.world, from, to, knocks);
 
     await context.test('the arguments are what they are, and the user is nobody', async () => {
       await knock(['tcp/7001', 'tcp/7002']);
@@ -81,7 +81,7 @@ start = ["/bin/sh", "-c", "yes loud | head -c 100000; printf '\\\\033[31m'; exit
       while (!/how=time-limit.*output=before/.test(house.gate.log) && Date.now() < deadline) await sleep(50);
       assert.match(
         house.gate.log,
-        /error: the start command of a door failed door=slow how=time-limit .*output=before/,
+        /error: the start command failed door=slow how=time-limit .*output=before/,
       );
       const left = house.gateSide.run('sh', ['-c', `ip netns pids ${house.gateSide.name} | xargs ps -o args= -p`]);
       assert.doesNotMatch(left, /sleep 3[01]/);
@@ -164,7 +164,7 @@ test(
     await using house = await Household.build({
       services: `${SSH}\n[doors.once]\none_time = ${JSON.stringify(file)}\nlook_ahead = 2\nservice = "ssh"\n`,
     });
-    const knock = (...knocks: PortKnock[]): Promise<void> => sendKnocks(house.world, DEVICE[4], GATE[4], knocks);
+    const knock = (...knocks: PortKnock[]): Promise<void> => sendTables(house.world, DEVICE[4], GATE[4], knocks);
     /** Knocks, and says whether that opened; closes it again. */
     const opens = async (...knocks: PortKnock[]): Promise<boolean> => {
       await knock(...knocks);

@@ -7,7 +7,7 @@ import { DEVICE, GATE, Household, STRANGER } from '../household.ts';
 import { KnockdRules } from '../knockd-rules.ts';
 import { Knockd, knockdAvailable } from '../knockd.ts';
 import { Namespace, namespacesAvailable } from '../namespace.ts';
-import { sendKnocks, type PortKnock } from '../port-knocker.ts';
+import { sendTables, type PortKnock } from '../port-knocker.ts';
 import { ipv4, sendSpoofed } from '../spoofer.ts';
 
 const able = namespacesAvailable() && knockdAvailable();
@@ -60,7 +60,7 @@ test(
     await using house = await Household.build({ services: OURS });
     await using knockd = await Knockd.start(house.gateSide, deviceOf(house.gateSide), THEIRS);
     const knock = (knocks: readonly PortKnock[], from: string = DEVICE[4]): Promise<void> =>
-      sendKnocks(house.world, from, GATE[4], knocks);
+      sendTables(house.world, from, GATE[4], knocks);
     const opened = (source: string): boolean => house.grants().some((line) => line.includes(`${source} . tcp`));
 
     await context.test('an ascending scan by who knows nothing opens theirs, and not ours', async () => {

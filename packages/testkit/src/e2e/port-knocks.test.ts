@@ -15,7 +15,7 @@ import {
 } from '@postern/protocol';
 import { DEVICE, GATE, Household, STRANGER } from '../household.ts';
 import { namespacesAvailable } from '../namespace.ts';
-import { sendKnocks, type PortKnock } from '../port-knocker.ts';
+import { sendTables, type PortKnock } from '../port-knocker.ts';
 import { Sshd } from '../sshd.ts';
 
 const skip = namespacesAvailable() || process.env['CI'] === 'true' ? false : 'NEEDS ROOT: network namespaces';
@@ -75,7 +75,7 @@ test(
     await using sshd = await Sshd.start(house.gateSide);
     assert.ok(sshd.pid > 0);
     const knock = (knocks: readonly PortKnock[], from: string = DEVICE[4], to: string = GATE[4]): Promise<void> =>
-      sendKnocks(house.world, from, to, knocks);
+      sendTables(house.world, from, to, knocks);
 
     const device = /^\d+: (v\w+)/m.exec(house.world.run('ip', ['-o', 'link', 'show', 'type', 'veth']))?.[1] ?? '';
 
@@ -179,7 +179,7 @@ test(
     });
     house.join();
     const knock = (knocks: readonly PortKnock[], from: string = DEVICE[4], to: string = GATE[4]): Promise<void> =>
-      sendKnocks(house.world, from, to, knocks, 1);
+      sendTables(house.world, from, to, knocks, 1);
     const count = (): number => status(house).knocking.opened.keyed;
     const refusedAs = (reason: string): number => status(house).knocking.refused[reason] ?? 0;
     const opened = async (wanted: number): Promise<boolean> => {
@@ -284,7 +284,7 @@ test(
     await sleep(2_500);
     assert.notDeepEqual(house.gate.sentryPids(), pids);
     assert.equal(status(house).sentry.restarts, 0);
-    await sendKnocks(house.world, DEVICE[4], GATE[4], SEQUENCE);
+    await sendTables(house.world, DEVICE[4], GATE[4], SEQUENCE);
     assert.equal(await opens(house, DEVICE[4]), true, house.gate.log);
     assert.equal(await opens(house, DEVICE[6]), true);
     assert.equal(house.postern('knock', 'demo', '-4').code, 0);
@@ -301,7 +301,7 @@ test(
     const heard = seen();
     writeFileSync(house.gate.config, before);
     house.gate.json('reload');
-    await sendKnocks(house.world, STRANGER[4], GATE[4], SEQUENCE);
+    await sendTables(house.world, STRANGER[4], GATE[4], SEQUENCE);
     await sleep(1_500);
     assert.equal(seen(), heard);
   },

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { GateFiles, PROGRAMS } from '../gate-process.ts';
 import { DEVICE, GATE } from '../household.ts';
 import { Namespace, namespacesAvailable } from '../namespace.ts';
-import { sendKnocks } from '../port-knocker.ts';
+import { sendTables } from '../port-knocker.ts';
 
 const skip = namespacesAvailable() || process.env['CI'] === 'true' ? false : 'NEEDS ROOT: network namespaces';
 
@@ -48,7 +48,7 @@ test('posternd runs straight from a knockd.conf, with its iptables commands', { 
   };
 
   await gate.startProgram(PROGRAMS.posternd[2], ['run', '--knockd', knockd, '--config', gate.config]);
-  const knock = (): Promise<void> => sendKnocks(world, DEVICE[4], GATE[4], ['tcp/7000', 'tcp/8000', 'tcp/9000']);
+  const knock = (): Promise<void> => sendTables(world, DEVICE[4], GATE[4], ['tcp/7000', 'tcp/8000', 'tcp/9000']);
   await knock();
   await until(1);
   assert.match(rules()[0] ?? '', /-s 10\.77\.0\.2\/32 .*--dport 22 -j ACCEPT/);
@@ -57,7 +57,7 @@ test('posternd runs straight from a knockd.conf, with its iptables commands', { 
   // It is read anew with a reload; a wrong one changes nothing.
   writeFileSync(knockd, KNOCKD_CONF.replace('7000,8000,9000', '7100:udp'));
   assert.equal(gate.command('reload').code, 0);
-  await sendKnocks(world, DEVICE[4], GATE[4], ['udp/7100']);
+  await sendTables(world, DEVICE[4], GATE[4], ['udp/7100']);
   await until(1);
   writeFileSync(knockd, KNOCKD_CONF.replace('-j ACCEPT', '-j ACCEPT; id'));
   const wrong = gate.command('reload');

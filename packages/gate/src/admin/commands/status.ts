@@ -1,6 +1,6 @@
 import { formatTable, type Command, type Io } from '@postern/terminal';
 import { CONFIG, JSON_OUTPUT } from '../options.ts';
-import type { DarkStatus, KnockingStatus, ServiceStatus, StatusValue } from '../protocol.ts';
+import type { DarkStatus, FwknopStatus, KnockingStatus, ServiceStatus, StatusValue } from '../protocol.ts';
 import { remote } from '../remote.ts';
 import { count, showTime } from '../wording.ts';
 
@@ -36,8 +36,15 @@ function knockingLine({ doors, keyed, opened, seen, refused }: KnockingStatus): 
   return `port knocking: ${what.join('; ') || 'no device has a key for it'}; ${count(seen['knocks'] ?? 0, 'knock')} seen, ${opened.doors + opened.keyed} opened${not.length > 0 ? `, not opened: ${not.join(', ')}` : ''}`;
 }
 
+function fwknopLine({ stanzas, credentials, hears, opened, seen, refused }: FwknopStatus): string {
+  const where = hears.length === 0 ? 'nothing is heard' : `heard on ${hears.join(', ')}`;
+  const not = Object.entries(refused).map(([reason, times]) => `${reason} ${times}`);
+  const strange = (seen['no-key'] ?? 0) + (seen['form'] ?? 0) + (seen['source'] ?? 0) + (seen['budget'] ?? 0);
+  return `fwknop: ${count(stanzas.length, 'stanza')}, ${count(credentials, 'key')}, ${where}; ${count(strange, 'packet')} of strangers, ${opened} opened${not.length > 0 ? `, not opened: ${not.join(', ')}` : ''}`;
+}
+
 function show(value: StatusValue, io: Io): void {
-  const { sentry, rotation, dark, knocking } = value;
+  const { sentry, rotation, dark, knocking, fwknop } = value;
   io.out(`${value.name}: posternd ${value.version}, process ${value.pid}, since ${showTime(value.started)}`);
   io.out(`hears knocks on udp/${value.port} (${value.capture}${value.pq === 'required' ? ', post-quantum only' : ''})`);
   const restarts = sentry.restarts === 0 ? '' : `, started again ${count(sentry.restarts, 'time')}`;
@@ -62,6 +69,7 @@ function show(value: StatusValue, io: Io): void {
   io.out('');
   io.out(`${count(value.knocks, 'packet')} to the knock port, ${value.granted} granted since the start`);
   if (knocking !== undefined) io.out(knockingLine(knocking));
+  if (fwknop !== undefined) io.out(fwknopLine(fwknop));
   if (refused.length > 0) io.out(`refused: ${refused.map(([reason, times]) => `${reason} ${times}`).join(', ')}`);
 }
 

@@ -1,20 +1,8 @@
 /** A knockd.conf as native doors, with a report of what became of every key. */
 import type { DoorTable, StepTable } from '../door-schema.ts';
+import type { Note } from '../import-note.ts';
 import { recogniseIptables, splitCommand, type IptablesRule } from './command.ts';
 import type { At, KnockdDoor, KnockdFile } from './file.ts';
-
-/** What became of something. */
-export type Fate = 'changed' | 'no-meaning' | 'weak' | 'refused' | 'offer';
-
-/** One line of the report. */
-export interface Note {
-  readonly fate: Fate;
-  /** Line of the knockd.conf, from 1. */
-  readonly line: number;
-  readonly text: string;
-  /** What to do: lines, as they can be copied. */
-  readonly mend?: readonly string[];
-}
 
 /** A service that does by a grant what a door's commands do. */
 export interface Offer {

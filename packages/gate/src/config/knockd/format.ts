@@ -1,26 +1,7 @@
 /** Native doors as the text of a posternd.toml. */
 import type { DoorTable } from '../door-schema.ts';
+import { tableText } from '../toml-text.ts';
 import type { Import, Imported } from './convert.ts';
-
-/** A text as TOML writes it (TOML 1.0, basic string). */
-function quoted(text: string): string {
-  return JSON.stringify(text).replaceAll('\u007f', '\\u007f');
-}
-
-function valueOf(value: unknown): string {
-  if (typeof value === 'string') return quoted(value);
-  if (Array.isArray(value)) return `[${value.map(valueOf).join(', ')}]`;
-  if (typeof value === 'object' && value !== null) {
-    return `{ ${Object.entries(value)
-      .map(([key, inner]) => `${key} = ${valueOf(inner)}`)
-      .join(', ')} }`;
-  }
-  return String(value);
-}
-
-function tableText(heading: string, table: object): string[] {
-  return [heading, ...Object.entries(table).map(([key, value]) => `${key} = ${valueOf(value)}`)];
-}
 
 /** What a door is with `--native`: its knocks and the service, without commands. */
 export function nativeTable({ table, offer }: Imported): DoorTable | undefined {
@@ -45,15 +26,11 @@ export function formatImport({ doors }: Import, origin: string, native: boolean)
       seconds: Math.max(known.seconds, offer.seconds),
     });
   }
-  for (const [name, service] of services) lines.push('', ...tableText(`[services.${name}]`, service));
+  for (const [name, service] of services) lines.push('', ...tableText(['services', name], service));
   for (const door of doors) {
     if (native && door.offer?.ports.length === 0) continue;
     const table = native ? nativeTable(door) : door.table;
-    if (table !== undefined)
-      lines.push(
-        '',
-        ...tableText(`[doors.${/^[A-Za-z0-9_-]+$/.test(door.name) ? door.name : quoted(door.name)}]`, table),
-      );
+    if (table !== undefined) lines.push('', ...tableText(['doors', door.name], table));
     else lines.push('', `# The door ${door.name} is not here: see the report.`);
   }
   return `${lines.join('\n')}\n`;

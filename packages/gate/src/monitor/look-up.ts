@@ -1,0 +1,21 @@
+import { lookup } from 'node:dns/promises';
+import { parseAddress } from '@postern/protocol';
+
+/** How long the answer is waited for, in milliseconds: a request that is carried out later would surprise. */
+const PATIENCE = 2_000;
+
+/** Asks the host's resolver for an address of that family: 16 bytes, IPv4 as ::ffff:a.b.c.d; undefined where there is none in time. */
+export async function lookUp(name: string, family: 4 | 6): Promise<Uint8Array | undefined> {
+  const late = Promise.withResolvers<undefined>();
+  const timer = setTimeout(() => {
+    late.resolve(undefined);
+  }, PATIENCE);
+  try {
+    const found = await Promise.race([lookup(name, { family }), late.promise]);
+    return found === undefined ? undefined : parseAddress(found.address);
+  } catch {
+    return undefined;
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * The sentry's look at packets of fwknop's format: which credential opens one, within a ration of work. Pure: no I/O, no clock. The format names no key, so
+ * that a stranger's packet is tried with every one; what keeps that cheap is here, and in the codec.
+ */
+import { accept, prefixKey, refuse, type Result, type UnixMicros } from '@postern/protocol';
+import { FwknopKeyring, fwknopShape, type FwknopOpened, type FwknopRefusal } from '@postern/protocol/fwknop';
+import type { CredentialFrame, CredentialPiece } from '../line/fwknop-codec.ts';
+import type { FwknopCounter } from '../line/frame.ts';
+import { Budget, type Rate } from './budget.ts';
+import { isAmong } from './fwknop-sources.ts';
+import { Seen } from './seen.ts';
+
+/** Credentials that are tried for one unit of work: some 30 µs. */
+const TRIALS = 32;
+
+/** Work for strangers, in units: for everybody together, and for one IPv4 /24 or IPv6 /56. Without an HMAC a trial is a decryption, and takes this many times as long. */
+const TOTAL: Rate = { burst: 16_384, rate: 32_768 };
+const PREFIX: Rate = { burst: 512, rate: 512 };
+const WITHOUT_HMAC = 8;
+
+/** Trials of the credential that a source used last: all sources, and one. What is above goes the strangers' way. */
+const KNOWN_TOTAL: Rate = { burst: 4096, rate: 8192 };
+const KNOWN: Rate = { burst: 64, rate: 32 };
+/** Sources whose last credential is remembered. */
+const MOST_KNOWN = 16_384;
+/** Packets that are remembered so that a copy is not told again. */
+const MOST_SEEN = 4096;
+
+const PREFIX_BITS = { 4: 24, 6: 56 } as const;
+
+/** Where a packet came from and to. */
+export interface Way {
+  readonly family: 4 | 6;
+  /** 16 bytes each, IPv4 as ::ffff:a.b.c.d. */
+  readonly source: Uint8Array;
+  readonly destination: Uint8Array;
+}
+
+/** Credentials as the monitor told them, and what was learnt about sources. */
+export class FwknopEar {
+  readonly #known = new Map<string, number>();
+  readonly #budget = new Budget(TOTAL, PREFIX);
+  readonly #knownBudget = new Budget(KNOWN_TOTAL, KNOWN);
+  readonly #seen = new Seen(MOST_SEEN);
+  #coming: CredentialPiece[] = [];
+  #pieces: readonly CredentialPiece[] = [];
+  /** Of a source that may use everything; undefined where some may not. */
+  #everything: readonly boolean[] | undefined;
+  #keyring: FwknopKeyring | undefined;
+  #serial = 0;
+
+  /** Serial of the credentials that are in use. */
+  get serial(): number {
+    return this.#serial;
+  }
+
+  /** Whether there is a credential at all. */
+  get listens(): boolean {
+    return this.#keyring !== undefined;
+  }
+
+  /** Takes a part of a table; it is in use when it is whole. */
+  obey({ serial, index, pieces, piece }: CredentialFrame): void {
+    if (index === 0) this.#coming = [];
+    if (piece !== undefined) this.#coming.push(piece);
+    if (this.#coming.length !== pieces) return;
+    this.#pieces = this.#coming;
+    this.#coming = [];
+    this.#serial = serial;
+    // What is remembered counts in the table before.
+    this.#known.clear();
+    this.#everything = this.#pieces.every(({ sources }) => sources === undefined)
+      ? this.#pieces.map(() => true)
+      : undefined;
+    this.#keyring = pieces === 0 ? undefined : new FwknopKeyring(this.#pieces.map(({ credential }) => credential));
+  }
+
+  /** Opens a packet. What is given aliases nothing of `payload`. */
+  open(payload: Uint8Array, way: Way, now: UnixMicros): Result<FwknopOpened, FwknopCounter> {
+    const keyring = this.#keyring;
+    if (keyring === undefined || !fwknopShape(payload).ok) return refuse('form');
+    const opened = this.#try(keyring, payload, way, now);
+    if (!opened.ok) return opened;
+    const { credential, replayId } = opened.value;
+    const source = sourceKey(way);
+    this.#learn(source, credential);
+    const id = Buffer.from(replayId).toString('latin1');
+    // A copy that came to another address is another packet: where the first one came, it may not count.
+    const path = `${source}${Buffer.from(way.destination).toString('latin1')}`;
+    if (this.#seen.look(id, path) !== 'new') return refuse('duplicate');
+    this.#seen.remember(id, path);
+    return opened;
+  }
+
+  #try(keyring: FwknopKeyring, payload: Uint8Array, way: Way, now: UnixMicros): Result<FwknopOpened, FwknopCounter> {
+    const source = sourceKey(way);
+    const last = this.#known.get(source);
+    if (last !== undefined && this.#knownBudget.take(source, now)) {
+      const opened = keyring.open(payload, { allowed: (index) => index === last });
+      if (opened.ok) return opened;
+    }
+    const allowed = this.#everything ?? this.#pieces.map(({ sources }) => isAmong(way.source, sources));
+    const units = this.#unitsOf(allowed);
+    if (units === 0) return refuse('source');
+    if (!this.#budget.take(prefixKey(way.source, PREFIX_BITS[way.family]), now, units)) return refuse('budget');
+    const opened = keyring.open(payload, { allowed: (index) => allowed[index] === true });
+    return opened.ok ? accept(opened.value) : refuse(counterOf(opened.reason));
+  }
+
+  #unitsOf(allowed: readonly boolean[]): number {
+    let trials = 0;
+    this.#pieces.forEach(({ credential, unrationed }, index) => {
+      if (allowed[index] === true && !unrationed) trials += credential.hmac === undefined ? WITHOUT_HMAC : 1;
+    });
+    const some = allowed.includes(true);
+    return some ? Math.max(1, Math.ceil(trials / TRIALS)) : 0;
+  }
+
+  #learn(source: string, credential: number): void {
+    this.#known.delete(source);
+    if (this.#known.size === MOST_KNOWN) {
+      for (const oldest of this.#known.keys()) {
+        this.#known.delete(oldest);
+        break;
+      }
+    }
+    this.#known.set(source, credential);
+  }
+}
+
+function sourceKey({ family, source }: Way): string {
+  return prefixKey(source, family === 4 ? 32 : 128);
+}
+
+function counterOf(reason: FwknopRefusal): FwknopCounter {
+  switch (reason) {
+    case 'no-key':
+      return 'no-key';
+    case 'length':
+    case 'salt-prefix':
+    case 'alphabet':
+      return 'form';
+    default:
+      return 'field';
+  }
+}

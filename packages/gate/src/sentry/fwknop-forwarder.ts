@@ -1,0 +1,110 @@
+/** From a packet of fwknop's format to a frame for the monitor, and what is counted on the way. */
+import { type UnixMicros } from '@postern/protocol';
+import { fwknopMessageType, type FwknopMessage } from '@postern/protocol/fwknop';
+import type { CredentialFrame, FwknopFrame, FwknopSigner, TallyFrame } from '../line/fwknop-codec.ts';
+import { FWKNOP_COUNTERS, FWKNOP_MOST, type FwknopCounter } from '../line/frame.ts';
+import { FwknopEar, type Way } from './fwknop-ear.ts';
+
+/** What it stands on. */
+export interface FwknopSink {
+  /** False: the line is full, and the frame is lost. */
+  readonly send: (frame: FwknopFrame | TallyFrame) => boolean;
+}
+
+/** Where a packet came from, where it came to, and by which IP protocol. */
+export interface FwknopWay extends Way {
+  readonly transport: number;
+}
+
+/** At least this long between two tallies, in microseconds. */
+const SPACING = 1_000_000;
+
+/** Hears packets of fwknop's format, and tells what they ask for. */
+export class FwknopForwarder {
+  readonly #sink: FwknopSink;
+  readonly #ear = new FwknopEar();
+  readonly #counters = new Uint32Array(FWKNOP_COUNTERS.length);
+  #changed = false;
+  #told = 0;
+
+  constructor(sink: FwknopSink) {
+    this.#sink = sink;
+  }
+
+  /** Whether there is a credential at all. */
+  get listens(): boolean {
+    return this.#ear.listens;
+  }
+
+  /** Takes a part of the table of credentials. */
+  obey(frame: CredentialFrame): void {
+    this.#ear.obey(frame);
+  }
+
+  /** Looks at one payload, which is not kept; undefined: something came that has not even the form. */
+  hear(payload: Uint8Array | undefined, way: FwknopWay, now: UnixMicros): void {
+    this.#count(payload === undefined ? 'form' : this.#hear(payload, way, now));
+  }
+
+  #hear(payload: Uint8Array, way: FwknopWay, now: UnixMicros): FwknopCounter {
+    const opened = this.#ear.open(payload, way, now);
+    if (!opened.ok) return opened.reason;
+    const { value } = opened;
+    if (value.kind === 'gpg') return 'gpg-refused';
+    return this.#forward(value.credential, value.replayId, value.message, [], way);
+  }
+
+  #forward(
+    credential: number,
+    replayId: Uint8Array,
+    message: FwknopMessage,
+    signers: readonly FwknopSigner[],
+    way: FwknopWay,
+  ): FwknopCounter {
+    const frame = frameOf({ credential, serial: this.#ear.serial, replayId, signers, way }, message);
+    if (frame === undefined) return 'field';
+    return this.#sink.send(frame) ? 'opened' : 'busy';
+  }
+
+  #count(what: FwknopCounter): void {
+    const index = FWKNOP_COUNTERS.indexOf(what);
+    this.#counters[index] = (this.#counters[index] ?? 0) + 1;
+    this.#changed = true;
+  }
+
+  /** Tells the counters when that is due; returns how long to wait for the next time, in milliseconds. */
+  rest(now: UnixMicros): number {
+    if (!this.#changed) return Infinity;
+    const since = Math.abs(now - this.#told);
+    if (since < SPACING) return (SPACING - since) / 1000;
+    this.#told = now;
+    if (this.#sink.send({ type: 'tally', counters: this.#counters })) this.#changed = false;
+    return this.#changed ? SPACING / 1000 : Infinity;
+  }
+}
+
+/** Undefined for a request that is longer than the line takes: no fwknop that we know of sends one. */
+function frameOf(
+  from: Pick<FwknopFrame, 'credential' | 'serial' | 'replayId' | 'signers'> & { readonly way: FwknopWay },
+  message: FwknopMessage,
+): FwknopFrame | undefined {
+  const { way, ...rest } = from;
+  const { family, transport } = way;
+  const isCommand = message.kind === 'command';
+  const ports = isCommand ? [] : message.ports;
+  const command = isCommand ? message.command : undefined;
+  if (ports.length > FWKNOP_MOST.ports || (command?.length ?? 0) > FWKNOP_MOST.command) return undefined;
+  return {
+    type: 'fwknop',
+    ...rest,
+    ...{ family, transport, ports, command },
+    message: fwknopMessageType(message),
+    source: way.source.slice(),
+    destination: way.destination.slice(),
+    time: message.time,
+    timeout: isCommand ? 0 : message.timeout,
+    asked: message.source,
+    user: message.user,
+    nat: message.kind === 'nat-access' || message.kind === 'local-nat-access' ? message.nat : undefined,
+  };
+}
