@@ -159,7 +159,7 @@ export const program: Program = {
         },
         { line: 'postern fwknop -n web1 --show-qr', does: "hands the keys to an app of fwknop's" },
       ],
-      run: async (parsed, io) => (await import('./commands/fwknop.ts')).runFwknop(parsed, io),
+      run: async (parsed, io) => (await import('./commands/fwknop.ts')).runFwknop(parsed, io, program),
     },
     {
       name: 'import fwknoprc',

@@ -49,6 +49,17 @@ const program: Program = {
       run: keep,
     },
     {
+      name: 'heir',
+      summary: 'be another program',
+      readsWords: true,
+      options: [{ name: 'access', short: 'A', value: 'PORTS', help: 'what to open' }, JSON_OPTION],
+      examples: [],
+      run: (parsed) => {
+        if (parsed.rest.includes('wrong')) throw new PersonError('wrong');
+        return keep(parsed);
+      },
+    },
+    {
       name: 'fail',
       summary: 'fail',
       options: [JSON_OPTION],
@@ -248,4 +259,15 @@ test('an argument that may be given several times takes all of them, with option
   const { code, err } = await run('drop -f');
   assert.equal(code, EXIT.usage);
   assert.match(err, /THING is missing: what to drop\n.*demo drop \[OPTIONS\] THING…/);
+});
+
+test('a command that reads its words itself gets all of them, and has help and JSON errors as others', async () => {
+  const words = ['-Atcp/22', '--acc', '-x', '--config', '--', '-'];
+  assert.equal((await runQuietly(program, ['heir', ...words])).code, EXIT.ok);
+  assert.deepEqual(last, { ...NOTHING, rest: words });
+  const help = await runQuietly(program, ['heir', '-x', '--help']);
+  assert.equal(help.code, EXIT.ok);
+  assert.match(help.out, /-A, --access PORTS/);
+  assert.doesNotMatch(help.out, /--config/);
+  assert.match((await runQuietly(program, ['heir', '--json', 'wrong'])).out, /"error":\{"message":"wrong"/);
 });

@@ -7,7 +7,7 @@ import { HMAC_KEY_MAX } from '../fwknop/keys.ts';
 import { saveStanza } from '../fwknop/rc-stanza.ts';
 import { hmacDigestOf } from '../fwknop/seal.ts';
 import { type Assignment, isVariable } from '../fwknop/variables.ts';
-import type { FwknopRun } from './fwknop.ts';
+import type { FwknopRun } from '../fwknop/run.ts';
 
 /** `--key-gen` and `--save-rc-stanza`: keys go into the stanza where both are asked for. */
 export async function keepFwknop(run: FwknopRun): Promise<void> {

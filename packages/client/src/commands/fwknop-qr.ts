@@ -4,7 +4,7 @@ import { readKeys } from '../fwknop/keys.ts';
 import { askPosternd } from '../fwknop/posternd.ts';
 import { formatQrText } from '../fwknop/qr-text.ts';
 import { switchOf } from '../fwknop/read-setting.ts';
-import type { FwknopRun } from './fwknop.ts';
+import type { FwknopRun } from '../fwknop/run.ts';
 
 /** `--show-qr`: the keys for an app, as the text of a QR code and, where posternd can draw it, as a picture. */
 export async function showFwknopQr({ settings, input, io, note }: FwknopRun): Promise<number> {

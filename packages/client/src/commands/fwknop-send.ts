@@ -14,7 +14,10 @@ import { describePacket, reportPacket } from '../fwknop/show.ts';
 import { isOn } from '../fwknop/variables.ts';
 import { familyOfWay, type FwknopWay, fwknopWay } from '../fwknop/way.ts';
 import { bookOf } from './context.ts';
-import type { FwknopRun } from './fwknop.ts';
+import type { FwknopRun } from '../fwknop/run.ts';
+
+/** Characters of `-U` that fwknop's client sends. */
+const THEIR_USER_MAX = 29;
 
 /** Makes a packet and sends it, or shows it with --test. */
 export async function sendFwknop(run: FwknopRun): Promise<number> {
@@ -39,6 +42,10 @@ export async function sendFwknop(run: FwknopRun): Promise<number> {
   };
   const message = fwknopMessage(request, stamp, random);
   weaknesses(cipher, message).forEach(note);
+  if ((settings.get('SPOOF_USER')?.value.length ?? 0) > THEIR_USER_MAX)
+    note(
+      `fwknop's client cuts a name to ${THEIR_USER_MAX} characters, this one does not: does the server ask for the whole?`,
+    );
   const sealed = await sealMessage(message, cipher, settings, { input, random: bytes });
   if (switchOf(settings, 'NAT_RAND_PORT')) tellPort(run, request);
   savePacket(run, sealed);

@@ -1,29 +1,17 @@
 import process from 'node:process';
-import { commandHelp, EXIT, type Io, type Parsed } from '@postern/terminal';
-import { type FwknopLine, parseFwknopLine } from '../fwknop/command-line.ts';
+import { commandHelp, EXIT, type Io, type Parsed, type Program } from '@postern/terminal';
+import { parseFwknopLine } from '../fwknop/command-line.ts';
 import { descriptorLines, type KeyInput } from '../fwknop/keys.ts';
 import { layeredSettings, rcPathOf } from '../fwknop/layers.ts';
 import { readFwknoprc } from '../fwknop/rc-file.ts';
-import type { Settings } from '../fwknop/variables.ts';
+import type { FwknopRun } from '../fwknop/run.ts';
 import { askPassphrase } from '../passphrase.ts';
 
-/** One run of `postern fwknop`. */
-export interface FwknopRun {
-  readonly line: FwknopLine;
-  readonly settings: Settings;
-  /** Path of `~/.fwknoprc`; undefined where none is to be read. */
-  readonly path: string | undefined;
-  readonly input: KeyInput;
-  readonly io: Io;
-  /** Says something on standard error, once. */
-  readonly note: (text: string) => void;
-}
-
 /** `postern fwknop`: what fwknop's client does, under its options. */
-export async function runFwknop({ rest }: Parsed, io: Io): Promise<number> {
+export async function runFwknop({ rest }: Parsed, io: Io, program: Program): Promise<number> {
   const line = parseFwknopLine(rest);
   const { words } = line;
-  if (words.has('version') || words.has('help')) return await tellProgram(words.has('help'), io);
+  if (words.has('version') || words.has('help')) return tellProgram(words.has('help'), io, program);
   const path = rcPathOf(line);
   if (words.has('stanza-list')) return listStanzas(path, words.has('json'), io);
   const told = new Set<string>();
@@ -49,8 +37,7 @@ export async function runFwknop({ rest }: Parsed, io: Io): Promise<number> {
   return (await import('./fwknop-send.ts')).sendFwknop(run);
 }
 
-async function tellProgram(help: boolean, io: Io): Promise<number> {
-  const { program } = await import('../program.ts');
+function tellProgram(help: boolean, io: Io, program: Program): number {
   const command = program.commands.find(({ name }) => name === 'fwknop');
   if (help && command !== undefined) io.out(commandHelp(program, command, io.columns));
   else io.out(`postern ${program.version}, in the syntax and the format of fwknop 2.6.10`);

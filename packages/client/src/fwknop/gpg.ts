@@ -59,7 +59,16 @@ function passphraseOf(settings: Settings, signer: string, ask: AskPassphrase): s
  */
 export async function gpgEncrypt(text: string, order: GpgOrder): Promise<Uint8Array> {
   const { program, recipient, signer, home, passphrase } = order;
-  const words = ['--batch', '--no-tty', '--quiet', '--trust-model', 'always', '--no-armor', '--no-auto-key-locate', '--disable-dirmngr'];
+  const words = [
+    '--batch',
+    '--no-tty',
+    '--quiet',
+    '--trust-model',
+    'always',
+    '--no-armor',
+    '--no-auto-key-locate',
+    '--disable-dirmngr',
+  ];
   if (home !== undefined) words.push('--homedir', home);
   if (passphrase !== undefined) words.push('--pinentry-mode', 'loopback', '--passphrase-fd', '3');
   if (signer !== undefined) words.push('--sign', '--local-user', signer);

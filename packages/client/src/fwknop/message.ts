@@ -1,6 +1,6 @@
 /** Makes the message of a packet, within what fwknop's server reads. */
 import { familyOf, formatAddress } from '@postern/protocol';
-import type { FwknopDigest, FwknopMessage } from '@postern/protocol/fwknop';
+import { FWKNOP_PACKET, type FwknopDigest, type FwknopMessage } from '@postern/protocol/fwknop';
 import { EXIT, PersonError } from '@postern/terminal';
 import type { FwknopRequest } from './request.ts';
 
@@ -113,10 +113,7 @@ function checkUser({ name, from }: FwknopUser): void {
 export const HMAC_CHARACTERS: Readonly<Record<FwknopDigest, number>> = {
   ...{ md5: 22, sha1: 27, sha256: 43, sha384: 64, sha512: 86, sha3_256: 43, sha3_512: 86 },
 };
-/** A packet of GPG begins here for fwknop's server, in characters. */
-const GPG_SIZE = 400;
-/** What a server takes at all, in characters. */
-const PACKET_MAX = 1_500;
+/** Characters that every packet leaves out. */
 const PREFIX = 10;
 
 /**
@@ -127,18 +124,24 @@ const PREFIX = 10;
  * @throws PersonError
  */
 export function checkSize(size: number, kind: FwknopMessage['kind'] | 'gpg', hmacSize: number): void {
-  if (kind === 'gpg') {
-    if (size <= PACKET_MAX) return;
+  if (size < FWKNOP_PACKET.least) {
     throw refused(
-      `the packet has ${size} characters, and a server takes ${PACKET_MAX}`,
+      `the packet has ${size} characters, and a server drops one of less than ${FWKNOP_PACKET.least}`,
+      '--use-hmac, or a digest that is longer (-m sha256)',
+    );
+  }
+  if (kind === 'gpg') {
+    if (size <= FWKNOP_PACKET.most) return;
+    throw refused(
+      `the packet has ${size} characters, and a server takes ${FWKNOP_PACKET.most}`,
       'a shorter key (RSA with 2048 or 3072 bits), or no signature',
     );
   }
   // The server looks at the whole packet, and its library at what is encrypted; where commands may run it looks at the latter only.
   const counted = kind === 'command' ? size - hmacSize + PREFIX : Math.max(size, size - hmacSize + PREFIX);
-  if (counted < GPG_SIZE) return;
+  if (counted < FWKNOP_PACKET.gpg) return;
   throw refused(
-    `the packet has ${counted} characters, and fwknopd takes one of ${GPG_SIZE} and more for GPG and drops it`,
+    `the packet has ${counted} characters, and fwknopd takes one of ${FWKNOP_PACKET.gpg} and more for GPG and drops it`,
     kind === 'command'
       ? 'a shorter command: a script at the server'
       : 'fewer ports in -A, a shorter -U, or a digest that is shorter (--hmac-digest-type sha256 -m sha256)',

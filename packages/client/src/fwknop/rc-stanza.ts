@@ -31,9 +31,9 @@ export function formatStanza(name: string, assignments: readonly Assignment[]): 
         base64 === undefined
           ? [assignment.name, assignment.value]
           : [base64, Buffer.from(assignment.value, 'utf8').toString('base64')];
-      if (!/^[^\s;#]+$/.test(value)) {
+      if (!/^[^\s;#:][^\s;#]*$/.test(value)) {
         throw refused(
-          `${assignment.from}: a value with a space, \`;\` or \`#\` cannot be kept in a stanza`,
+          `${assignment.from}: a value with a space, \`;\` or \`#\`, or a colon at its start, cannot be kept in a stanza`,
           'fwknop reads a value up to the first of them',
         );
       }

@@ -73,13 +73,18 @@ export async function sealMessage(
     checkSize(Math.ceil((encrypted.length * 4) / 3) - 2 + hmacSize, 'gpg', hmacSize);
     return { packet: fwknopGpgPacket(encrypted, authentication), message };
   }
+  checkSize(symmetricSize(fwknopPlaintext(message, digest).length) + hmacSize, message.kind, hmacSize);
   const keys = readKeys(settings, input);
   const authentication = hmac === undefined || keys.hmac === undefined ? undefined : { digest: hmac, key: keys.hmac };
   const hmacPart = authentication === undefined ? {} : { hmac: authentication };
   const packet = sealFwknop({ message, digest, mode, key: keys.key, salt: random(8), ...hmacPart });
-  checkSize(packet.length, message.kind, hmacSize);
   const credential = { kind: 'symmetric', key: keys.key, mode, hmac: authentication } as const;
   const opened = new FwknopKeyring([credential]).open(packet);
   if (!opened.ok || opened.value.kind !== 'message') throw new Error('a packet that cannot be opened was made');
   return { packet, message: opened.value.message };
+}
+
+/** Characters of a packet without HMAC, by the bytes that are encrypted: padded to whole blocks, after 16 bytes of salt, in base64 without its prefix. */
+function symmetricSize(plaintext: number): number {
+  return Math.ceil(((16 + 16 * (Math.floor(plaintext / 16) + 1)) * 4) / 3) - 10;
 }
