@@ -15,6 +15,8 @@ export interface FwknopServer extends AsyncDisposable {
   readonly log: string;
   /** Processor time so far, with that of the programs that it ran. */
   cpu(): ProcessorTime;
+  /** How many packets of the right shape it looked at so far. */
+  heard(): number;
 }
 
 /** Where and how it serves. */

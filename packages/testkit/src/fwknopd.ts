@@ -1,5 +1,5 @@
 /** Debian's fwknopd, the real one, in a namespace. `script/bootstrap bench` unpacks it; no service of the machine is touched. */
-import type { ChildProcess } from 'node:child_process';
+import { spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -71,11 +71,18 @@ export class Fwknopd implements AsyncDisposable {
 
   /** What it told so far. */
   get log(): string {
-    return readFileSync(this.logFile, 'utf8');
+    return readFileSync(this.#logFile, 'utf8');
   }
 
-  get logFile(): string {
+  get #logFile(): string {
     return join(this.directory, 'log');
+  }
+
+  /** How many packets it tried its first stanza on. */
+  heard(): number {
+    // The log may have hundreds of megabytes by now.
+    const counted = spawnSync('grep', ['-c', '(stanza #1) SPA Packet', this.#logFile], { encoding: 'utf8' });
+    return Number(counted.stdout);
   }
 
   /** Processor time so far, with that of every iptables and gpg that it ran to the end. */

@@ -1,7 +1,6 @@
 /** A gate that opens one port to fwknop's packets, in a namespace of its own before a world of many addresses. */
 import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:net';
-import { parseAddress, toHex } from '@postern/protocol';
 import { FwknopClient } from '../fwknop-client.ts';
 import { startFwknopServer, type FwknopServer, type FwknopServerKind } from '../fwknop-server.ts';
 import { inNamespace } from '../in-namespace.ts';
@@ -12,7 +11,6 @@ export const SERVICE_PORT = 8022;
 
 /** A packet for the gate. */
 export interface FwknopRequest {
-  /** 16 bytes in hexadecimal each. */
   readonly from: string;
   readonly gate: string;
   /** The text that is sent to port 62201. */
@@ -99,7 +97,7 @@ export class FwknopGate implements AsyncDisposable {
     const keys = ['--key-base64-rijndael', key, '--key-base64-hmac', hmac];
     const what = ['-A', `tcp/${String(SERVICE_PORT)}`, '-a', from, '-D', this.address];
     const packet = await this.#client.packet('--no-rc-file', '--no-save-args', ...what, ...keys);
-    return { from: hex(from), gate: hex(this.address), packet };
+    return { from, gate: this.address, packet };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -109,8 +107,4 @@ export class FwknopGate implements AsyncDisposable {
 
 function sourceIn(network: string, index: number): string {
   return `${network}.${String(1 + (index >> 7))}.${String(1 + (index & 127))}`;
-}
-
-function hex(address: string): string {
-  return toHex(parseAddress(address) ?? new Uint8Array(16));
 }

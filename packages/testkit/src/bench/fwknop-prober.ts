@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
-import { fromHex } from '@postern/protocol';
+import { parseAddress } from '@postern/protocol';
 import { awaitAnswer } from './await-answer.ts';
 import type { FwknopRequest } from './fwknop-gate.ts';
 import { close, send, socketAddress, SynProbe, tightTimers, udpSocket, wait } from './native-socket.ts';
@@ -18,10 +18,16 @@ export interface FwknopPlan {
 
 const PATIENCE = { quiet: 300, late: 1_000, giveUp: 2_000_000 } as const;
 
+function addressOf(text: string): Uint8Array {
+  const address = parseAddress(text);
+  if (address === undefined) throw new Error(`${text} is no address`);
+  return address;
+}
+
 const plan = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as FwknopPlan;
 tightTimers();
 const milliseconds = plan.knocks.map(({ pause, from, gate, packet }) => {
-  const [source, target] = [fromHex(from), fromHex(gate)];
+  const [source, target] = [addressOf(from), addressOf(gate)];
   const udp = udpSocket(4, socketAddress(4, source, 0), socketAddress(4, target, 62_201));
   const own = 20_000 + Math.floor(Math.random() * 40_000);
   const probe = new SynProbe(4, source, own, target, plan.servicePort);
