@@ -42,7 +42,7 @@ export class FwknopEar {
   readonly #budget = new Budget(TOTAL, PREFIX);
   readonly #knownBudget = new Budget(KNOWN_TOTAL, KNOWN);
   readonly #seen = new Seen(MOST_SEEN);
-  #coming: CredentialPiece[] = [];
+  #coming: { readonly serial: number; readonly pieces: CredentialPiece[] } = { serial: 0, pieces: [] };
   #pieces: readonly CredentialPiece[] = [];
   /** Of a source that may use everything; undefined where some may not. */
   #everything: readonly boolean[] | undefined;
@@ -56,11 +56,14 @@ export class FwknopEar {
 
   /** Takes a part of a table; it is in use when it is whole. */
   obey({ serial, index, pieces, piece }: CredentialFrame): void {
-    if (index === 0) this.#coming = [];
-    if (piece !== undefined) this.#coming.push(piece);
-    if (this.#coming.length !== pieces) return;
-    this.#pieces = this.#coming;
-    this.#coming = [];
+    if (index === 0) this.#coming = { serial, pieces: [] };
+    const coming = this.#coming;
+    // A gap, or a piece of another table: what came so far is the beginning of none.
+    if (serial !== coming.serial || (piece !== undefined && index !== coming.pieces.length)) return;
+    if (piece !== undefined) coming.pieces.push(piece);
+    if (coming.pieces.length !== pieces) return;
+    this.#pieces = coming.pieces;
+    this.#coming = { serial, pieces: [] };
     this.#serial = serial;
     // What is remembered counts in the table before.
     this.#known.clear();
@@ -78,12 +81,14 @@ export class FwknopEar {
     if (!opened.ok) return opened;
     const { credential, replayId } = opened.value;
     const source = sourceKey(way);
-    this.#learn(source, credential);
     const id = Buffer.from(replayId).toString('latin1');
     // A copy that came to another address is another packet: where the first one came, it may not count.
     const path = `${source}${Buffer.from(way.destination).toString('latin1')}`;
     if (this.#seen.look(id, path) !== 'new') return refuse('duplicate');
     this.#seen.remember(id, path);
+    // A copy, or what needs no key, would let strangers say who is known.
+    if (opened.value.kind === 'message' || this.#pieces[credential]?.credential.hmac !== undefined)
+      this.#learn(source, credential);
     return opened;
   }
 
@@ -95,20 +100,21 @@ export class FwknopEar {
       if (opened.ok) return opened;
     }
     const allowed = this.#everything ?? this.#pieces.map(({ sources }) => isAmong(way.source, sources));
+    if (!allowed.includes(true)) return refuse('source');
     const units = this.#unitsOf(allowed);
-    if (units === 0) return refuse('source');
-    if (!this.#budget.take(prefixKey(way.source, PREFIX_BITS[way.family]), now, units)) return refuse('budget');
+    const prefix = prefixKey(way.source, PREFIX_BITS[way.family]);
+    if (units > 0 && !this.#budget.take(prefix, now, units)) return refuse('budget');
     const opened = keyring.open(payload, { allowed: (index) => allowed[index] === true });
     return opened.ok ? accept(opened.value) : refuse(counterOf(opened.reason));
   }
 
+  /** What is taken of the ration; 0 where nothing is rationed. */
   #unitsOf(allowed: readonly boolean[]): number {
     let trials = 0;
     this.#pieces.forEach(({ credential, unrationed }, index) => {
       if (allowed[index] === true && !unrationed) trials += credential.hmac === undefined ? WITHOUT_HMAC : 1;
     });
-    const some = allowed.includes(true);
-    return some ? Math.max(1, Math.ceil(trials / TRIALS)) : 0;
+    return Math.ceil(trials / TRIALS);
   }
 
   #learn(source: string, credential: number): void {
