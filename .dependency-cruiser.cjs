@@ -50,6 +50,18 @@ module.exports = {
       'crypto.ts is the one door to OpenSSL.',
     ),
     only(
+      'fwknop-knows-nothing-native',
+      `${PROTOCOL}fwknop/`,
+      [`${PROTOCOL}fwknop/`, `${PROTOCOL}(result|bytes|base64|address|crypto|secret)\\.ts$`],
+      'fwknop’s format shares with ours only what is of no format.',
+    ),
+    {
+      name: 'native-knows-nothing-of-fwknop',
+      severity: 'error',
+      from: { path: PROTOCOL, pathNot: [`${PROTOCOL}fwknop/`, TEST_CODE] },
+      to: { path: `${PROTOCOL}fwknop/` },
+    },
+    only(
       'terminal-stands-alone',
       TERMINAL,
       [TERMINAL, NODE],
@@ -103,6 +115,12 @@ module.exports = {
       gate('runner'),
       [gate('runner', 'line'), NODE],
       'What runs commands for the monitor is nothing but that.',
+    ),
+    only(
+      'gpg-is-small',
+      gate('gpg'),
+      [gate('gpg', 'line'), '^packages/gate/src/monitor/token-bucket\\.ts$', PROTOCOL, NODE],
+      'What hands strangers’ messages to gpg is nothing but that; the one bucket is the monitor’s.',
     ),
     only(
       'monitor-not-sentry',

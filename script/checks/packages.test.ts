@@ -71,8 +71,9 @@ test('a tarball holds the built code with its declarations, and no source, test 
 
 test('the library is imported by its name and works', () => {
   const program = `import { formatAddress, parseAddress, SHORT_PACKET } from '@postern/protocol';
-    console.log(formatAddress(parseAddress('192.0.2.7')), SHORT_PACKET);`;
-  assert.equal(run(process.execPath, ['--input-type=module', '-e', program], folder), '192.0.2.7 352\n');
+    import { FWKNOP_DIGESTS } from '@postern/protocol/fwknop';
+    console.log(formatAddress(parseAddress('192.0.2.7')), SHORT_PACKET, FWKNOP_DIGESTS.length);`;
+  assert.equal(run(process.execPath, ['--input-type=module', '-e', program], folder), '192.0.2.7 352 7\n');
 });
 
 test('the command runs under its name', () => {
@@ -86,7 +87,8 @@ test('the command runs under its name', () => {
 test('a program in TypeScript finds the types of the library', () => {
   writeFileSync(
     join(folder, 'program.ts'),
-    "import { decodeInvite } from '@postern/protocol';\nexport const wrong: number = decodeInvite('x');\n",
+    "import { decodeInvite } from '@postern/protocol';\nexport const wrong: number = decodeInvite('x');\n" +
+      "export { type FwknopMessage, sealFwknop } from '@postern/protocol/fwknop';\n",
   );
   const options = [
     '--ignoreConfig',

@@ -102,18 +102,20 @@ export function clientProgram(version: string): Promise<Entry[]> {
   return fastClient('lib/postern/client', version);
 }
 
-/** The gate: the monitor finds the sentry, and the runner of commands, in the directories beside its own, as it does in the source. */
+/** The gate: the monitor finds the sentry, the runner of commands and the GPG helper in the directories beside its own, as it does in the source. */
 export async function gateProgram(version: string): Promise<Entry[]> {
   const below = 'lib/postern/gate';
-  const [monitor, sentry, runner] = await Promise.all([
+  const [monitor, sentry, runner, gpg] = await Promise.all([
     bundle('packages/gate/src/main.ts', join(below, 'posternd'), true),
     bundle('packages/gate/src/sentry/main.ts', join(below, 'sentry'), false),
     bundle('packages/gate/src/runner/main.ts', join(below, 'runner'), false),
+    bundle('packages/gate/src/gpg/main.ts', join(below, 'gpg'), false),
   ]);
   return [
     ...monitor.entries,
     ...sentry.entries,
     ...runner.entries,
+    ...gpg.entries,
     manifest(below, 'posternd', version),
     ...(await koffi(below)),
     ...licences(monitor.metafile, join(below, 'licenses')),

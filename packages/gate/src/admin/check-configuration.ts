@@ -1,12 +1,9 @@
 import type { UnixMicros } from '@postern/protocol';
-import type { FwknopStanza } from '../config/fwknop/model.ts';
+import { mayOpen } from '../config/fwknop/may-open.ts';
 import type { Configuration, Device, User } from '../config/model.ts';
-import type { Endpoint } from '../firewall/port.ts';
 import type { Finding } from './finding.ts';
 import { withConfig } from './options.ts';
-
-/** More names than this are counted, not listed. */
-const LISTED = 5;
+import { listNames } from './wording.ts';
 
 /** Whether a user or device counts now. */
 export function isLive(
@@ -14,11 +11,6 @@ export function isLive(
   now: UnixMicros,
 ): boolean {
   return it.revoked === undefined && (it.expires === undefined || it.expires > now);
-}
-
-function list(names: readonly string[]): string {
-  const shown = names.slice(0, LISTED).join(', ');
-  return names.length > LISTED ? `${shown} and ${names.length - LISTED} more` : shown;
 }
 
 function services(configuration: Configuration, live: readonly User[], now: UnixMicros): Finding[] {
@@ -34,7 +26,7 @@ function services(configuration: Configuration, live: readonly User[], now: Unix
         why: 'nobody can reach it; an established session lives on, a new one is not possible',
         mend: `posternd user add NAME --service ${name}${config}, or: ${service.protect ? `posternd unprotect ${name}` : 'posternd undo'}${config}`,
       });
-    } else if (!live.some((user) => user.services.includes(name))) {
+    } else if (!live.some((user) => user.services.includes(name)) && !aStanzaMayOpen(configuration, name, now)) {
       found.push({
         severity: 'warning',
         code: 'service-without-users',
@@ -56,27 +48,21 @@ function services(configuration: Configuration, live: readonly User[], now: Unix
   });
 }
 
-/** Whether some device, a door or a stanza may open a service now: what is hidden without one is out of reach for everybody. */
-export function somebodyMayOpen(
-  { users, doors, fwknop, services }: Configuration,
-  service: string,
-  now: UnixMicros,
-): boolean {
-  if (doors.some((door) => door.opens?.service === service)) return true;
+/** Whether some stanza of fwknop's clients may open a service now. */
+function aStanzaMayOpen({ fwknop, services }: Configuration, service: string, now: UnixMicros): boolean {
   const endpoints = services.find(({ name }) => name === service)?.endpoints ?? [];
-  if (fwknop?.stanzas.some((stanza) => endpoints.some((endpoint) => opensPort(stanza, endpoint, now))) === true)
-    return true;
+  return (fwknop?.stanzas ?? []).some((stanza) => endpoints.some((endpoint) => mayOpen(stanza, endpoint, now)));
+}
+
+/** Whether some device, a door, or a stanza may open a service now: what is hidden without one is out of reach for everybody. */
+export function somebodyMayOpen(configuration: Configuration, service: string, now: UnixMicros): boolean {
+  const { users, doors } = configuration;
+  if (doors.some((door) => door.opens?.service === service)) return true;
+  if (aStanzaMayOpen(configuration, service, now)) return true;
   return users.some(
     (user) =>
       isLive(user, now) && user.services.some((name) => name === service) && user.devices.some((it) => isLive(it, now)),
   );
-}
-
-/** Whether requests of a stanza may open a port. */
-function opensPort(stanza: FwknopStanza, { protocol, port }: Endpoint, now: UnixMicros): boolean {
-  const same = (it: Endpoint): boolean => it.protocol === protocol && it.port === port;
-  if (stanza.cycle !== undefined || (stanza.expires !== undefined && stanza.expires <= now)) return false;
-  return stanza.openPorts?.some(same) !== false && !stanza.restrictPorts.some(same);
 }
 
 /** What a configuration that is valid may still lack. Pure. */
@@ -109,7 +95,7 @@ export function checkConfiguration(configuration: Configuration, now: UnixMicros
     found.push({
       severity: 'warning',
       code: 'user-without-devices',
-      what: `${idle.length === 1 ? 'a user has' : `${idle.length} users have`} no device that may knock: ${list(idle)}`,
+      what: `${idle.length === 1 ? 'a user has' : `${idle.length} users have`} no device that may knock: ${listNames(idle)}`,
       why: 'they can open nothing until a device has joined',
       mend: idle.length === 1 ? `posternd invite ${idle[0] ?? ''}${config}` : `posternd invite NAME${config}, for each`,
     });
@@ -119,7 +105,7 @@ export function checkConfiguration(configuration: Configuration, now: UnixMicros
     found.push({
       severity: 'note',
       code: 'user-without-services',
-      what: `users who may open no service: ${list(barred)}`,
+      what: `users who may open no service: ${listNames(barred)}`,
       why: 'their devices can knock, and nothing opens',
       mend: `set \`services\` in their files in ${configuration.usersDirectory}`,
     });

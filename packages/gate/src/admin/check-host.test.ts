@@ -152,6 +152,7 @@ const GOOD: HostFacts = {
   sshd: undefined,
   unit: undefined,
   oneTime: new Map(),
+  missingKeyrings: [],
 };
 const file = (mode: number, uid = 0): Partial<HostFacts> => ({ files: [{ path: '/etc/postern/users.d', uid, mode }] });
 

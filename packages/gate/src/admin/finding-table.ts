@@ -60,6 +60,16 @@ export type FindingCode =
   | 'door-rating'
   | 'knockd-door'
   | 'keyed-work'
+  | 'fwknop-no-hmac'
+  | 'fwknop-old-digest'
+  | 'fwknop-old-mode'
+  | 'fwknop-shared-keys'
+  | 'fwknop-commands-anywhere'
+  | 'fwknop-commands-root'
+  | 'fwknop-gpg-home'
+  | 'fwknop-answers'
+  | 'fwknop-range'
+  | 'fwknop-opens-nothing'
   | 'sshd-empty-passwords'
   | 'sshd-passwords'
   | 'sshd-root'
@@ -98,6 +108,32 @@ export const FINDINGS: Readonly<Record<FindingCode, FindingKind>> = {
   'user-without-devices': { severities: [warning], means: 'Users have no device that may knock' },
   'user-without-services': { severities: [note], means: 'Users may open nothing' },
   'invite-expires': { severities: [note], means: 'An invite that nobody used ends within two hours' },
+  'fwknop-no-hmac': {
+    severities: [warning],
+    means: 'A stanza takes packets of fwknop that nothing authenticates',
+  },
+  'fwknop-old-digest': { severities: [note], means: 'An HMAC of a stanza uses MD5 or SHA-1' },
+  'fwknop-old-mode': { severities: [warning], means: 'A stanza takes packets in ECB or legacy mode' },
+  'fwknop-shared-keys': {
+    severities: [warning],
+    means: 'Stanzas share keys, so that their clients cannot be told apart',
+  },
+  'fwknop-commands-anywhere': { severities: [warning], means: 'A stanza runs commands of clients from any address' },
+  'fwknop-commands-root': { severities: [warning], means: 'Commands of a stanza run as root' },
+  'fwknop-gpg-home': { severities: [error], means: 'The keyring of a stanza cannot be read' },
+  'fwknop-answers': {
+    severities: [note],
+    means: 'Packets of fwknop are heard at a TCP port, which answers strangers where a server is behind it',
+  },
+  'fwknop-range': {
+    severities: [note],
+    means:
+      'Packets of fwknop are heard at a range of UDP ports, whose closed ones answer with ICMP where no firewall drops it',
+  },
+  'fwknop-opens-nothing': {
+    severities: [warning],
+    means: 'Requests of fwknop may open ports that are in no service, so that nothing hides them',
+  },
   'rules-stop-granted': {
     severities: [error],
     means:

@@ -47,6 +47,8 @@ export interface HostFacts {
   readonly unit: UnitFacts | undefined;
   /** Lines that are left of each file of one-time sequences that can be read. */
   readonly oneTime: ReadonlyMap<string, readonly OneTimeLine[]>;
+  /** Keyrings of gpg that stanzas of fwknop name and that are no directories, or cannot be read. */
+  readonly missingKeyrings: readonly string[];
 }
 
 function factsOf(path: string): FileFacts | undefined {
@@ -97,6 +99,18 @@ function oneTimeLines({ doors }: Configuration): HostFacts['oneTime'] {
   return lines;
 }
 
+function unreadableKeyrings({ fwknop }: Configuration): readonly string[] {
+  const homes = (fwknop?.stanzas ?? []).flatMap(({ cipher }) => (cipher.kind === 'gpg' ? [cipher.home] : []));
+  return [...new Set(homes)].filter((home) => {
+    try {
+      readdirSync(home);
+      return false;
+    } catch {
+      return true;
+    }
+  });
+}
+
 /** Reads the facts. Needs no daemon; changes nothing. */
 export async function readHostFacts(configuration: Configuration): Promise<HostFacts> {
   const { file, usersDirectory, keyFile, sentryUser, stateDirectory, socket, users } = configuration;
@@ -122,5 +136,6 @@ export async function readHostFacts(configuration: Configuration): Promise<HostF
     sshd: readSshd(),
     unit: readUnit(),
     oneTime: oneTimeLines(configuration),
+    missingKeyrings: unreadableKeyrings(configuration),
   };
 }

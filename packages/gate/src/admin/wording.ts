@@ -14,3 +14,12 @@ export function showOptionalTime(time: IsoTime | undefined): string {
 export function count(number: number, noun: string, plural = `${noun}s`): string {
   return `${number} ${number === 1 ? noun : plural}`;
 }
+
+/** More names than this are counted, not listed. */
+const LISTED = 5;
+
+/** Names in a row, the first few of many. */
+export function listNames(names: readonly string[]): string {
+  const shown = names.slice(0, LISTED).join(', ');
+  return names.length > LISTED ? `${shown} and ${names.length - LISTED} more` : shown;
+}

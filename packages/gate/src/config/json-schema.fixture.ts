@@ -98,6 +98,13 @@ export function makeSchemas(page: string): Record<SchemaName, JsonSchema> {
     property(posternd, 'properties', 'doors', 'additionalProperties', 'properties', 'sequence', 'items', 'anyOf', '1'),
     doors[1],
   );
+  const fwknop = tables(page, '### `[fwknop]`');
+  describe(property(posternd, 'properties', 'fwknop'), fwknop[0]);
+  const stanza = ['properties', 'fwknop', 'properties', 'stanzas', 'additionalProperties'];
+  const stanzas = tables(page, '### `[fwknop.stanzas.NAME]`');
+  describe(property(posternd, ...stanza), stanzas[0]);
+  describe(property(posternd, ...stanza, 'properties', 'cycle'), stanzas[1]);
+  describe(property(posternd, ...stanza, 'properties', 'gpg'), stanzas[2]);
   const users = tables(page, '## users.d/NAME.toml');
   describe(property(user), users[0]);
   describe(property(user, 'properties', 'devices', 'items'), users[1]);

@@ -54,7 +54,7 @@ test('every key says what it means', () => {
     for (const [key, value] of Object.entries(schema)) {
       if (key === 'properties' && path !== '') {
         for (const [name, property] of Object.entries(value as Readonly<Record<string, { description?: string }>>)) {
-          const table = path === '/user' && name === 'devices';
+          const table = (path === '/user' && name === 'devices') || name === 'stanzas';
           assert.ok(table || property.description?.includes('Default:') === true, `${path}/${name}`);
         }
       }
@@ -97,6 +97,11 @@ const FILES: readonly (readonly [valid: boolean, text: string])[] = [
   [false, `${SSH}seconds = 86401\n`],
   [false, `${SSH}prefix4 = 7\n`],
   [false, `${SSH}protect = "yes"\n`],
+  [true, '[fwknop]\nhear = ["udp/62201", "udp/10000-65535", "icmp", "tcp/80"]\nmax_age = "any"\nbudget = false\n'],
+  [false, '[fwknop]\nhear = []\n'],
+  [false, '[fwknop]\nmax_age = 0\n'],
+  [false, '[fwknop.stanzas.a]\nsource = ["any"]\nmode = "pcbc"\n'],
+  [false, '[fwknop.stanzas.a]\n'],
 ];
 
 test('an editor takes what posternd takes, and refuses what it refuses', () => {

@@ -12,7 +12,9 @@ export const FROM_SENTRY = { ready: 1, request: 2, report: 3, door: 4, knocked: 
 /** First byte of a frame from the monitor. */
 export const FROM_MONITOR = { setup: 1, keys: 2, verdict: 3, doors: 4, sets: 5, drop: 6, credential: 7 } as const;
 
-/** Descriptors of the sentry process, fixed at its start. 0 is /dev/null; 1 and 2 are the log. */
+/**
+ * Descriptors of the sentry process, fixed at its start. 0 is /dev/null; 1 and 2 are the log. `gpg` is its end of the line of `gpg-line.ts`.
+ */
 export const SENTRY_FD = {
   line: 3,
   packet4: 4,

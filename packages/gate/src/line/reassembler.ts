@@ -1,16 +1,18 @@
 import { FRAME } from './frame.ts';
 
 /**
- * Cuts a stream into frames of 512 bytes, whatever pieces it comes in. Holds at most one unfinished frame. The frame given to
+ * Cuts a stream into frames of one size, whatever pieces it comes in. Holds at most one unfinished frame. The frame given to
  * `onFrame` is valid only during that call.
  */
 export class Reassembler {
   readonly #onFrame: (frame: Uint8Array) => void;
-  readonly #partial = new Uint8Array(FRAME);
+  readonly #partial: Uint8Array;
   #filled = 0;
 
-  constructor(onFrame: (frame: Uint8Array) => void) {
+  /** @param size - bytes of a frame */
+  constructor(onFrame: (frame: Uint8Array) => void, size: number = FRAME) {
     this.#onFrame = onFrame;
+    this.#partial = new Uint8Array(size);
   }
 
   /** Bytes of an unfinished frame that are held. */
@@ -20,18 +22,19 @@ export class Reassembler {
 
   /** Takes the next piece of the stream. */
   push(piece: Uint8Array): void {
+    const size = this.#partial.length;
     let offset = 0;
     while (offset < piece.length) {
-      if (this.#filled === 0 && piece.length - offset >= FRAME) {
-        this.#onFrame(piece.subarray(offset, offset + FRAME));
-        offset += FRAME;
+      if (this.#filled === 0 && piece.length - offset >= size) {
+        this.#onFrame(piece.subarray(offset, offset + size));
+        offset += size;
         continue;
       }
-      const taken = Math.min(FRAME - this.#filled, piece.length - offset);
+      const taken = Math.min(size - this.#filled, piece.length - offset);
       this.#partial.set(piece.subarray(offset, offset + taken), this.#filled);
       this.#filled += taken;
       offset += taken;
-      if (this.#filled < FRAME) return;
+      if (this.#filled < size) return;
       this.#filled = 0;
       this.#onFrame(this.#partial);
     }

@@ -453,7 +453,18 @@ class KeptSentry implements SentryProcess {
   }
 
   #hearFwknop(hears: FwknopHears | undefined): void {
+    const { capture, port, clock } = this.#options;
     try {
+      if (capture === 'dgram') {
+        const here = hears?.filter((it) => it.protocol === 'udp' && it.first <= port && port <= it.last) ?? [];
+        this.#sockets.hearFwknop(here.length > 0, clock());
+        if (here.length !== (hears?.length ?? 0))
+          this.#options.log(
+            'error',
+            `packets of fwknop's format are heard on udp/${String(port)} alone: an open port hears no other`,
+          );
+        return;
+      }
       if (hears !== undefined) this.#fwknopSockets ??= new FwknopSockets();
       this.#fwknopSockets?.hear(hears);
     } catch (error) {

@@ -82,7 +82,18 @@ export class SentrySockets implements Disposable {
     if (gateKeys === this.#gateKeys && epoch === this.#epoch) return;
     this.#gateKeys = gateKeys;
     this.#epoch = epoch;
-    const tagKeys = tagKeysOf(gateKeys, now);
+    this.#hear(now);
+  }
+
+  /** Lets packets of fwknop's format through where knocks are read from an open port. */
+  hearFwknop(on: boolean, now: UnixMicros): void {
+    if (this.capture !== 'dgram') return;
+    for (const ear of [this.#ears[4], this.#ears[6]]) if (ear !== undefined) ear.heard.fwknop = on;
+    this.#hear(now);
+  }
+
+  #hear(now: UnixMicros): void {
+    const tagKeys = tagKeysOf(this.#gateKeys, now);
     for (const ear of [this.#ears[4], this.#ears[6]]) if (ear !== undefined) ear.filter = ear.heard.hear(tagKeys);
   }
 

@@ -10,9 +10,6 @@ export interface NumericUser {
   readonly gid: number;
 }
 
-const SETPRIV = ['/usr/bin/setpriv', '/bin/setpriv'];
-const TEST = ['/usr/bin/test', '/bin/test'];
-
 /**
  * Looks up the user that the sentry runs as.
  * @throws PersonError when it is not in `passwd` or is root
@@ -50,7 +47,7 @@ export function findUser(name: string, passwd: string = readFileSync('/etc/passw
  */
 export function stripped(user: NumericUser, command: readonly string[]): readonly [string, ...string[]] {
   return [
-    programOf(SETPRIV, 'setpriv', 'install the package util-linux'),
+    programOf('setpriv', 'util-linux'),
     `--reuid=${String(user.uid)}`,
     `--regid=${String(user.gid)}`,
     '--clear-groups',
@@ -69,7 +66,7 @@ export function stripped(user: NumericUser, command: readonly string[]): readonl
  * @throws PersonError that names the file and the directory in the way
  */
 export function mustRead(user: NumericUser, files: readonly string[]): void {
-  const test = programOf(TEST, 'test', 'install the package coreutils');
+  const test = programOf('test', 'coreutils');
   for (const file of files) {
     const [setpriv, ...args] = stripped(user, [test, '-r', file]);
     if (spawnSync(setpriv, args, { stdio: 'ignore', env: {} }).status === 0) continue;
@@ -81,7 +78,7 @@ export function mustRead(user: NumericUser, files: readonly string[]): void {
 }
 
 /** The first directory on the way to `file` that its mode closes to the user, or the file itself. */
-function barrierTo(user: NumericUser, file: string): string {
+export function barrierTo(user: NumericUser, file: string): string {
   const way: string[] = [];
   for (let at = dirname(file); at !== dirname(at); at = dirname(at)) way.unshift(at);
   return way.find((directory) => !mayEnter(user, directory)) ?? file;
@@ -97,8 +94,13 @@ function numberOf(text: string | undefined): number | undefined {
   return text !== undefined && /^[0-9]+$/.test(text) ? Number(text) : undefined;
 }
 
-function programOf(places: readonly string[], name: string, hint: string): string {
-  const found = places.find((path) => existsSync(path));
-  if (found === undefined) throw new PersonError(`${name} was not found in /usr/bin`, { hint });
+/**
+ * Path of a program that every host has, by the name of it and of its package.
+ * @throws PersonError when it is not there
+ */
+export function programOf(name: string, from: 'util-linux' | 'coreutils'): string {
+  const found = [`/usr/bin/${name}`, `/bin/${name}`].find((path) => existsSync(path));
+  if (found === undefined)
+    throw new PersonError(`${name} was not found in /usr/bin`, { hint: `install the package ${from}` });
   return found;
 }

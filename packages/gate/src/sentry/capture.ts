@@ -1,5 +1,5 @@
 /** Where datagrams come from: packet sockets, or UDP sockets where an open port is wanted. */
-import { SHORT_PACKET, LONG_PACKET } from '@postern/protocol';
+import { FWKNOP_PAYLOAD } from '../system/fwknop-filter.ts';
 import * as libc from '../system/libc.ts';
 import { LINK_ADDRESS, SOCKADDR_LL } from '../system/packet-socket.ts';
 import { decodeFwknopPacket, newFwknopDatagram, type FwknopDatagram } from './decode-fwknop.ts';
@@ -115,7 +115,8 @@ export function udpCapture(fd: number, family: 4 | 6): Capture {
       message.reset(name.length, buffer.length, control.length);
       const size = libc.receiveMessage(fd, message.bytes, libc.SOCKET.MSG_DONTWAIT);
       if (size < 0) return 'empty';
-      if (size !== SHORT_PACKET && size !== LONG_PACKET) return 'strange';
+      // Knocks have two of these sizes; packets of fwknop's format, which the filter lets through where they are heard, have any.
+      if (size < FWKNOP_PAYLOAD.least || size > FWKNOP_PAYLOAD.most) return 'strange';
       if (controlView.getInt32(CONTROL.level, true) !== level) return 'strange';
       if (controlView.getInt32(CONTROL.type, true) !== type) return 'strange';
       datagram.sourcePort = nameView.getUint16(2);

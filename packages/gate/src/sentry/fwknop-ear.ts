@@ -54,6 +54,11 @@ export class FwknopEar {
     return this.#serial;
   }
 
+  /** Whether there is a credential at all. */
+  get listens(): boolean {
+    return this.#keyring !== undefined;
+  }
+
   /** Takes a part of a table; it is in use when it is whole. */
   obey({ serial, index, pieces, piece }: CredentialFrame): void {
     if (index === 0) this.#coming = { serial, pieces: [] };

@@ -31,6 +31,11 @@ export class FwknopForwarder {
     this.#sink = sink;
   }
 
+  /** Whether there is a credential at all. */
+  get listens(): boolean {
+    return this.#ear.listens;
+  }
+
   /** Takes a part of the table of credentials. */
   obey(frame: CredentialFrame): void {
     this.#ear.obey(frame);

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
-import { importStaticPrivate, RECEIPT, sealReceipt, type UnixMicros } from '@postern/protocol';
+import { importStaticPrivate, RECEIPT, type Refusal, sealReceipt, type UnixMicros } from '@postern/protocol';
 import type { KeysFrame, MonitorFrame, SetupFrame, VerdictFrame } from '../line/codec.ts';
 import { SENTRY_FD } from '../line/frame.ts';
 import * as libc from '../system/libc.ts';
@@ -32,6 +32,10 @@ const BATCH = 32;
 
 /** The same of fwknop's format, of which one may cost a millisecond. */
 const FWKNOP_BATCH = 4;
+
+/** Why a packet that came to an open port may be one of fwknop's format instead. */
+const NOT_OURS: readonly Refusal[] = ['length', 'tag'];
+const UDP = 17;
 
 /** Serves until the monitor closes the line. @throws Error when the line breaks in another way */
 export function serve(started: Started, clock: () => UnixMicros = systemClock): void {
@@ -113,6 +117,8 @@ class Sentry {
   readonly #reporter = new Reporter(performance.now());
   readonly #knocks: PortKnocks;
   readonly #fwknop: FwknopForwarder;
+  /** Knocks and packets of fwknop's format come to one open port. */
+  readonly #mixed: boolean;
   readonly #replies: Readonly<Record<4 | 6, ReplySocket | undefined>>;
 
   constructor({ line, setup, keys }: Started, clock: () => UnixMicros) {
@@ -126,6 +132,7 @@ class Sentry {
         this.#reporter.countKnock(what);
       },
     });
+    this.#mixed = setup.receiveUdp;
     this.#fwknop = new FwknopForwarder({ send: (frame) => line.send(frame) });
     this.#setKeys(keys);
     this.#replies = {
@@ -155,7 +162,9 @@ class Sentry {
     const now = this.#clock();
     const packet = buffer.subarray(datagram.from, datagram.to);
     const result = this.#pipeline.receive(packet, datagram.source, datagram.family, now);
-    if (!result.ok) this.#reporter.count(result.reason);
+    if (!result.ok && this.#mixed && NOT_OURS.includes(result.reason) && this.#fwknop.listens)
+      this.#fwknop.hear(packet, { ...datagram, transport: UDP }, now);
+    else if (!result.ok) this.#reporter.count(result.reason);
     else if (!this.#forward(result.value, datagram, now)) this.#reporter.count('monitor-busy');
   }
 

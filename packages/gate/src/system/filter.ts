@@ -4,6 +4,7 @@
  */
 import { LONG_PACKET, PACKET, SHORT_PACKET } from '@postern/protocol';
 import { Assembler } from './assembler.ts';
+import { fwknopDatagram } from './fwknop-filter.ts';
 
 /**
  * What offset 0 of the packet is: an IPv4 or IPv6 header (AF_PACKET with SOCK_DGRAM), or the UDP header (a UDP socket, for which the
@@ -18,6 +19,8 @@ export interface Knock {
   readonly port: number;
   /** Up to 4 tag keys of 8 bytes, any of which may match; none leaves the tag to the sentry. */
   readonly tagKeys: readonly Uint8Array[];
+  /** On a UDP socket also what has the form of fwknop's packets, which come to the same port. */
+  readonly fwknop?: boolean | undefined;
 }
 
 /** The most tag keys: two gate keys in two epochs. Four fit the kernel's 4,096 instructions. */
@@ -48,15 +51,20 @@ export function dropAllFilter(): Uint8Array {
 /**
  * Only knocks pass: to this host, IPv4 without options or IPv6 without extension headers, unfragmented, UDP to `port`, with a payload of
  * 352 or 1,372 bytes by every length field, and with the tag of one of `tagKeys`. The form is what `sentry/decode-packet.ts` accepts.
- * @throws RangeError on more than 4 tag keys, or one that has not 8 bytes
+ * @throws RangeError on more than 4 tag keys, one that has not 8 bytes, or `fwknop` where the packet has more headers
  */
-export function knockFilter({ layer, port, tagKeys }: Knock): Uint8Array {
+export function knockFilter({ layer, port, tagKeys, fwknop = false }: Knock): Uint8Array {
+  if (fwknop && layer !== 'udp') throw new RangeError('packets of fwknop have packet sockets of their own');
   if (tagKeys.length > MOST_TAG_KEYS) throw new RangeError(`${String(tagKeys.length)} tag keys are too many`);
   const program = new Assembler();
   const ip = layer === 'udp' ? undefined : IP[layer];
   const udp = ip?.size ?? 0;
 
-  program.do('ld', ANCILLARY + PKTTYPE).if('jeq', PACKET_HOST, undefined, 'refuse');
+  program
+    .do('ld', ANCILLARY + PKTTYPE)
+    .if('jeq', PACKET_HOST, 'to this host')
+    .do('ret', 0)
+    .label('to this host');
   if (ip !== undefined) {
     program.do('ldb', 0).do('and', ip.versionMask).if('jeq', ip.version, undefined, 'refuse');
     // More fragments, or an offset: either way not the whole datagram.
@@ -72,7 +80,10 @@ export function knockFilter({ layer, port, tagKeys }: Knock): Uint8Array {
     // The packet may be longer: links pad.
     program.do('ldlen').if('jge', whole, 'form', 'refuse').label(next);
   }
-  program.label('refuse').do('ret', 0).label('form');
+  program.label('refuse');
+  if (fwknop) program.jump('fwknop');
+  else program.do('ret', 0);
+  program.label('form');
 
   if (tagKeys.length > 0) {
     const payload = udp + UDP_HEADER;
@@ -85,7 +96,10 @@ export function knockFilter({ layer, port, tagKeys }: Knock): Uint8Array {
       program.do('ret', WHOLE).label(`not key ${String(index)}`);
     });
   }
-  return program.do('ret', tagKeys.length === 0 ? WHOLE : 0).bytes();
+  if (tagKeys.length === 0) program.do('ret', WHOLE);
+  else if (!fwknop) program.do('ret', 0);
+  if (fwknop) fwknopDatagram(program.label('fwknop'));
+  return program.bytes();
 }
 
 /** HalfSipHash reads words little-endian, classic BPF loads them big-endian. */

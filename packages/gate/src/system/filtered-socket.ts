@@ -12,6 +12,8 @@ export class FilteredSocket implements Disposable {
   readonly fd: number;
   readonly #layer: Layer;
   readonly #port: number;
+  /** Packets of fwknop's format pass, too: of a UDP socket. */
+  fwknop = false;
 
   constructor(fd: number, layer: Layer, port: number) {
     this.fd = fd;
@@ -25,12 +27,13 @@ export class FilteredSocket implements Disposable {
    */
   hear(tagKeys: readonly Uint8Array[]): FilterVariant {
     const layer = this.#layer;
+    const { fwknop } = this;
     const port = this.#port;
-    const tags = knockFilter({ layer, port, tagKeys });
+    const tags = knockFilter({ layer, port, tagKeys, fwknop });
     if (this.#attach(tags) === 0) return 'tag';
     // The old program counts against optmem_max until the new one is in place. The short one fits beside it; no filter at all would
     // show the sentry other people's traffic for a moment.
-    const form = this.#attach(knockFilter({ layer, port, tagKeys: [] }));
+    const form = this.#attach(knockFilter({ layer, port, tagKeys: [], fwknop }));
     if (form !== 0) throw new Error(`cannot attach a socket filter: ${libc.errnoName(form)}`);
     return this.#attach(tags) === 0 ? 'tag' : 'form';
   }

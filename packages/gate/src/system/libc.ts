@@ -9,6 +9,12 @@ const library = koffi.load(null);
 
 const c = {
   socket: library.func('int socket(int, int, int)') as (family: number, type: number, protocol: number) => number,
+  socketpair: library.func('int socketpair(int, int, int, void *)') as (
+    family: number,
+    type: number,
+    protocol: number,
+    fds: Uint8Array,
+  ) => number,
   bind: library.func('int bind(int, void *, uint32)') as (fd: number, address: Uint8Array, size: number) => number,
   setsockopt: library.func('int setsockopt(int, int, int, void *, uint32)') as (
     fd: number,
@@ -103,9 +109,11 @@ export function errnoName(result: number): string {
 
 /** What is the same on both machines, from the kernel's headers. */
 export const SOCKET = {
+  AF_UNIX: 1,
   AF_INET: 2,
   AF_INET6: 10,
   AF_PACKET: 17,
+  SOCK_STREAM: 1,
   SOCK_DGRAM: 2,
   SOCK_NONBLOCK: 0x800,
   SOCK_CLOEXEC: 0x80000,
@@ -131,6 +139,18 @@ export const POLL = { in: 1, err: 8, hup: 16, nval: 32 } as const;
 /** socket(2): a descriptor. */
 export function socket(family: number, type: number, protocol: number): number {
   return checked(c.socket(family, type, protocol));
+}
+
+/**
+ * socketpair(2): both ends of a stream, closed in programs that are executed unless they are handed over.
+ * @throws Error when there are no descriptors left
+ */
+export function streamPair(): readonly [number, number] {
+  const fds = new Uint8Array(8);
+  const result = checked(c.socketpair(SOCKET.AF_UNIX, SOCKET.SOCK_STREAM | SOCKET.SOCK_CLOEXEC, 0, fds));
+  if (result < 0) throw new Error(`socketpair: ${errnoName(result)}`);
+  const view = new DataView(fds.buffer);
+  return [view.getInt32(0, true), view.getInt32(4, true)];
 }
 
 /** bind(2). */

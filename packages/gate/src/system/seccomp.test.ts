@@ -57,28 +57,28 @@ const PERMITTED = {
   ],
 } as const;
 
-/** Calls that are permitted by an argument: number, which argument, and for which of the values 0 to 10 and PID. */
+/** Calls that are permitted by an argument: number, which argument, and for which of the values 0 to 12 and PID. */
 const CONDITIONAL = {
   x64: [
-    [1, 0, [0, 1, 2, 3, 10, PID]],
-    [20, 0, [0, 1, 2, 3, 10, PID]],
-    [44, 0, [3]],
-    [45, 0, [3, 4, 5, 8, 9]],
+    [1, 0, [0, 1, 2, 3, 12, PID]],
+    [20, 0, [0, 1, 2, 3, 12, PID]],
+    [44, 0, [3, 12]],
+    [45, 0, [3, 4, 5, 8, 9, 10, 11, 12]],
     [46, 0, [6, 7]],
     [47, 0, [6, 7]],
     [72, 0, [0, 1, 2]],
-    [233, 2, [0, 1, 2, 3, 10, PID]],
+    [233, 2, [0, 1, 2, 3, 12, PID]],
     [234, 0, [PID]],
   ],
   arm64: [
-    [64, 0, [0, 1, 2, 3, 10, PID]],
-    [66, 0, [0, 1, 2, 3, 10, PID]],
-    [206, 0, [3]],
-    [207, 0, [3, 4, 5, 8, 9]],
+    [64, 0, [0, 1, 2, 3, 12, PID]],
+    [66, 0, [0, 1, 2, 3, 12, PID]],
+    [206, 0, [3, 12]],
+    [207, 0, [3, 4, 5, 8, 9, 10, 11, 12]],
     [211, 0, [6, 7]],
     [212, 0, [6, 7]],
     [25, 0, [0, 1, 2]],
-    [21, 2, [0, 1, 2, 3, 10, PID]],
+    [21, 2, [0, 1, 2, 3, 12, PID]],
     [131, 0, [PID]],
   ],
 } as const;
@@ -88,7 +88,7 @@ for (const arch of ['x64', 'arm64'] as const) {
     const program = sandboxProgram(arch, PID);
     for (let number = 0; number < 1_000; number++) {
       const rule = CONDITIONAL[arch].find((entry) => entry[0] === number);
-      for (const value of [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, PID]) {
+      for (const value of [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, PID]) {
         const args = [0n, 0n, 0n, 0n, 0n, 0n];
         args[rule?.[1] ?? 0] = BigInt(value);
         const permitted =

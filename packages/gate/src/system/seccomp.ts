@@ -24,7 +24,7 @@ interface Rule {
   readonly except?: readonly number[];
 }
 
-const { line, packet4, packet6, udp4, udp6, knock4, knock6, fwknop4, fwknop6 } = SENTRY_FD;
+const { line, packet4, packet6, udp4, udp6, knock4, knock6, fwknop4, fwknop6, gpg } = SENTRY_FD;
 /** Sockets that are read, and for some of them sent from, in one way only. */
 const sockets = [packet4, packet6, udp4, udp6, knock4, knock6, fwknop4, fwknop6];
 
@@ -49,10 +49,10 @@ function rules(pid: number): readonly Rule[] {
     // signals to itself: abort(3) is one
     ...always('rt_sigaction', 'rt_sigprocmask', 'rt_sigreturn', 'sigaltstack'),
     { call: 'tgkill', argument: 0, only: [pid] },
-    // knocks in, receipts out, frames both ways; sendmsg would pass descriptors over the line, so it has plain sends only
-    { call: 'recvfrom', argument: 0, only: [line, packet4, packet6, knock4, knock6, fwknop4, fwknop6] },
+    // knocks in, receipts out, frames both ways; sendmsg would pass descriptors over the lines, so they have plain sends only
+    { call: 'recvfrom', argument: 0, only: [line, packet4, packet6, knock4, knock6, fwknop4, fwknop6, gpg] },
     { call: 'recvmsg', argument: 0, only: [udp4, udp6] },
-    { call: 'sendto', argument: 0, only: [line] },
+    { call: 'sendto', argument: 0, only: [line, gpg] },
     { call: 'sendmsg', argument: 0, only: [udp4, udp6] },
     // libuv's wake-ups between threads (a refused one aborts the process), and the log
     ...always('read', 'close', 'fstat'),

@@ -82,11 +82,13 @@ function wholeNumber(text: string, most: number): number | undefined {
   return isSeconds(value, most) ? value : undefined;
 }
 
+const UTF8 = new TextDecoder('utf-8', { ignoreBOM: true });
+
 /** A field in base64 of at most `most` characters as text; undefined if it is empty, or no text. */
 function fieldText(base64: string | undefined, most: number): string | undefined {
   if (base64 === undefined || base64.length > most) return undefined;
   const bytes = decodeBase64(base64, BASE64);
-  const text = bytes === undefined ? '' : new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
+  const text = bytes === undefined ? '' : UTF8.decode(bytes);
   return isText(text) ? text : undefined;
 }
 

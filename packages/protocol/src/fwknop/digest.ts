@@ -1,6 +1,5 @@
 /** fwknop's seven hash functions: of the message's digest, which a server tells by its length, and of the HMAC, which it must know. */
-import { BASE64, encodeBase64 } from '../base64.ts';
-import { ascii } from '../bytes.ts';
+import { BASE64, encodeBase64, encodeBase64Ascii } from '../base64.ts';
 import { digestOf, type HashName } from '../crypto.ts';
 
 /** As fwknop's configuration spells them. Its number for one is the index here plus 1. */
@@ -53,7 +52,7 @@ export function findDigest(text: Uint8Array, end: number): { colon: number; dige
   }
   let digest: FwknopDigest | undefined;
   for (const kind of FWKNOP_DIGESTS) {
-    const expected = ascii(encodeBase64(evenDigest(kind, text, colon), BASE64));
+    const expected = encodeBase64Ascii(evenDigest(kind, text, colon), BASE64);
     let differs = (colon + 1 + expected.length) ^ end;
     for (let i = 0; i < expected.length; i++) differs |= (expected[i] ?? 0) ^ (text[colon + 1 + i] ?? 0);
     if (differs === 0) digest = kind;

@@ -21,6 +21,5 @@ export function isSeconds(seconds: number, most: number): boolean {
 
 /** Whether `text` is some, all of it Unicode and, but for tabs, to be seen. */
 export function isText(text: string): boolean {
-  // eslint-disable-next-line no-control-regex -- they are what is looked for
   return text.isWellFormed() && !/^$|[\0-\x08\n-\x1f\x7f-\x9f\ufffd]/.test(text);
 }

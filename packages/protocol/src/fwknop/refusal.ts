@@ -8,10 +8,9 @@ export const FWKNOP_REFUSALS = [
   'salt-prefix', // begins with what every sender leaves out
   'alphabet', // a byte that is not of the base64 alphabet
   // of all credentials together
-  'no-key', // no credential opens it
+  'no-key', // no credential opens it: another key, another mode, or no packet at all
   // after an HMAC that verified, or inside what gpg decrypted
   'base64', // ends in the middle of a byte, or with bits that are not zero
-  'ciphertext', // no salt, or no whole blocks
   'padding', // not PKCS #7: most likely another key
   'digest', // of none of the seven kinds
   'fields', // too few or too many

@@ -1,5 +1,5 @@
 /** A packet as fwknop sends it. */
-import { BASE64, encodeBase64 } from '../base64.ts';
+import { BASE64, encodeBase64Ascii } from '../base64.ts';
 import { ascii, concat, sized } from '../bytes.ts';
 import { hmac, importHmacKey } from '../crypto.ts';
 import { encrypt, type FwknopMode, mustBeKey, SALT_SIZE } from './cipher.ts';
@@ -61,9 +61,9 @@ export function mustBeHmac(hmac: FwknopHmac): FwknopHmac {
 
 /** The HMAC covers the whole text; its first `left` characters are not sent. */
 function packet(bytes: Uint8Array, left: number, authentication: FwknopHmac | undefined): Uint8Array {
-  const text = ascii(encodeBase64(bytes, BASE64));
-  const mac = authentication === undefined ? '' : macText(authentication, text);
-  const sent = concat(text.subarray(left), ascii(mac));
+  const text = encodeBase64Ascii(bytes, BASE64);
+  const mac = authentication === undefined ? new Uint8Array(0) : macText(authentication, text);
+  const sent = concat(text.subarray(left), mac);
   const { least, most } = FWKNOP_PACKET;
   if (sent.length < least || sent.length > most) {
     throw new RangeError(`fwknop packet: ${least} to ${most} bytes expected, got ${sent.length}`);
@@ -71,7 +71,7 @@ function packet(bytes: Uint8Array, left: number, authentication: FwknopHmac | un
   return sent;
 }
 
-function macText(authentication: FwknopHmac, text: Uint8Array): string {
+function macText(authentication: FwknopHmac, text: Uint8Array): Uint8Array {
   const { digest, key } = mustBeHmac(authentication);
-  return encodeBase64(hmac(hashOf(digest), importHmacKey(key), text), BASE64);
+  return encodeBase64Ascii(hmac(hashOf(digest), importHmacKey(key), text), BASE64);
 }

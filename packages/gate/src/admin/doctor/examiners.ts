@@ -4,6 +4,7 @@ import { configurationFindings, hostFindings, notRunning } from './basics.ts';
 import { doorPorts, knockSockets } from './door-ports.ts';
 import { doors, keyedServices } from './doors.ts';
 import type { Examiner } from './examiner.ts';
+import { fwknopCommands, fwknopHearing, fwknopKeyrings, fwknopPackets, fwknopPorts } from './fwknop.ts';
 import { forwarding, grantedTraffic, knockTraffic, unreadRules } from './granted-traffic.ts';
 import { capabilities, clock, versions } from './host.ts';
 import { sshdSettings } from './sshd-settings.ts';
@@ -14,6 +15,7 @@ export const CHECK: readonly Examiner[] = [
   ...[notRunning, hostFindings, capabilities, configurationFindings],
   ...[grantedTraffic, knockTraffic, forwarding, unreadRules],
   ...[doorPorts, knockSockets],
+  ...[fwknopPackets, fwknopCommands, fwknopKeyrings, fwknopHearing, fwknopPorts],
   ...[clock, boot, versions],
 ];
 

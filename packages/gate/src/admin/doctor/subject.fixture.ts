@@ -93,6 +93,7 @@ export function subject({ configuration, facts, network, running = true }: Subje
         sshd: undefined,
         unit: undefined,
         oneTime: new Map(),
+        missingKeyrings: [],
       },
       ...facts,
     },

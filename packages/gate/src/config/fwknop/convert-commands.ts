@@ -85,7 +85,7 @@ function cycleOf(taking: Taking): CycleTable | undefined {
   }
   const open = argumentsOf(taking, 'CMD_CYCLE_OPEN', openAt.value);
   const close = closes ? argumentsOf(taking, 'CMD_CYCLE_CLOSE', closeAt.value) : undefined;
-  if (open === undefined || (closes && close === undefined)) return undefined;
+  if (taking.refused || open === undefined || (closes && close === undefined)) return undefined;
   const text = 'its commands run as root, as with fwknop';
   taking.note('weak', 'CMD_CYCLE_OPEN', text, ['user = "nobody"  # in `cycle`, or another user, where that is enough']);
   return { open, ...(close === undefined ? {} : { close, close_after: closeAfter }), user: 'root' };

@@ -33,7 +33,7 @@ export function convertNat(
       'it needs FORCE_NAT, with fwknopd, too',
     );
   }
-  if (snat !== undefined) {
+  if (snat !== undefined && to !== undefined) {
     const text = 'the service sees the address of the interface by which this host reaches it, whatever stands here';
     taking.note('changed', 'FORCE_SNAT', text);
   }

@@ -7,6 +7,7 @@ import { formatHearing } from './hearing.ts';
 import type { StanzaKeys } from './keys-file.ts';
 import { parsePcapFilter } from './pcap-filter.ts';
 import { DEFAULT_MAX_AGE, MOST_SECONDS, type FwknopTable, type StanzaTable } from './schema.ts';
+import { MEANINGLESS } from './settings.ts';
 import { isYes, type Variable } from './variable-line.ts';
 
 /** A stanza, as it is called here. */
@@ -99,8 +100,8 @@ function withShared(sources: readonly ImportedSource[]): readonly ImportedSource
 }
 
 function settingsOf(daemon: FwknopdFile, notes: Note[]): Omit<FwknopTable, 'stanzas'> {
-  const note = (fate: Note['fate'], at: Variable | undefined, text: string, mend?: readonly string[]): void => {
-    if (at === undefined) return;
+  const note: Say = (fate, at, text, mend) => {
+    if (at === undefined || text === undefined) return;
     const { file, line, name } = at;
     notes.push({ fate, file, line, text: `${name}: ${text}`, ...(mend === undefined ? {} : { mend }) });
   };
@@ -119,14 +120,28 @@ function settingsOf(daemon: FwknopdFile, notes: Note[]): Omit<FwknopTable, 'stan
     const text = 'a service sees the address of the interface by which this host reaches it, whatever stands here';
     note('changed', at('SNAT_TRANSLATE_IP'), text);
   }
+  const age = ageOf(daemon, note);
+  for (const [name, variable] of daemon.values) note('no-meaning', variable, MEANINGLESS[name]);
+  noteCarried(daemon, notes);
   return {
     ...(hear === undefined ? {} : { hear }),
-    max_age: ageOf(daemon, note),
+    max_age: age,
     nat_names: on('ENABLE_NAT_DNS'),
   };
 }
 
-type Say = (fate: Note['fate'], at: Variable | undefined, text: string, mend?: readonly string[]) => void;
+/** What nothing else was said of. */
+function noteCarried(daemon: FwknopdFile, notes: Note[]): void {
+  const carried = [...daemon.values.values()].filter(
+    ({ name }) => !notes.some(({ text }) => text.startsWith(`${name}: `)),
+  );
+  const [first] = carried;
+  if (first === undefined) return;
+  notes.push({ fate: 'carried', file: first.file, line: first.line, text: carried.map(({ name }) => name).join(', ') });
+}
+
+/** Says something of a variable that is there. */
+type Say = (fate: Note['fate'], at: Variable | undefined, text: string | undefined, mend?: readonly string[]) => void;
 
 function hearOf(daemon: FwknopdFile, note: Say): readonly string[] | undefined {
   const at = (name: string): Variable | undefined => daemon.values.get(name);

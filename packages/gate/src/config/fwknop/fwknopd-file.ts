@@ -2,7 +2,7 @@
 import { EXIT, PersonError } from '@postern/terminal';
 import type { Note } from '../import-note.ts';
 import { MOST_FILE_CHARACTERS } from './access-file.ts';
-import { DEFAULT_SETTINGS, FATES, MEANT } from './settings.ts';
+import { DEFAULT_SETTINGS, MEANINGLESS, MEANT } from './settings.ts';
 import { meantBy, unknownVariable } from './unknown-variable.ts';
 import { parseVariableLine, type Variable } from './variable-line.ts';
 
@@ -13,7 +13,7 @@ export interface FwknopdFile {
 }
 
 /** Names of all variables. */
-const KNOWN: readonly string[] = [...MEANT, ...Object.keys(FATES)];
+const KNOWN: readonly string[] = [...MEANT, ...Object.keys(MEANINGLESS)];
 
 /** A variable's value, or what fwknop takes when nothing is said. */
 export function settingOf({ values }: FwknopdFile, name: string): string | undefined {

@@ -1,6 +1,4 @@
 /** The variables of a fwknopd.conf: which mean something here, and what becomes of the others. */
-import type { Fate } from '../import-note.ts';
-
 /** What fwknop 2.6.10 takes for variables that mean something here, when nothing is said. */
 export const DEFAULT_SETTINGS: Readonly<Record<string, string>> = {
   PCAP_FILTER: 'udp port 62201',
@@ -50,11 +48,10 @@ const STATE = 'posternd keeps its state in the directory that `gate.state` names
 const NEVER = 'fwknopd does nothing with it either';
 const BACKEND = 'nftables is the only firewall here';
 
-const none = (text: string, ...names: readonly string[]): [string, { fate: Fate; text: string }][] =>
-  names.map((name) => [name, { fate: 'no-meaning', text }]);
+const none = (text: string, ...names: readonly string[]): [string, string][] => names.map((name) => [name, text]);
 
-/** What becomes of every other variable. */
-export const FATES: Readonly<Record<string, { readonly fate: Fate; readonly text: string }>> = Object.fromEntries([
+/** Why every other variable has no meaning here. */
+export const MEANINGLESS: Readonly<Record<string, string>> = Object.fromEntries([
   ...none(JOURNAL, 'VERBOSE', 'SYSLOG_IDENTITY', 'SYSLOG_FACILITY', 'LOCALE'),
   ...none(CAPTURE, 'PCAP_INTF', 'ENABLE_PCAP_PROMISC', 'EXIT_AT_INTF_DOWN', 'NFQ_INTERFACE', 'NFQ_TABLE', 'NFQ_CHAIN'),
   ...none(CAPTURE, 'NFQ_QUEUE_NUMBER', 'NFQ_LOOP_SLEEP'),
