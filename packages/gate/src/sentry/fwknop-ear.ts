@@ -13,10 +13,12 @@ import { Seen } from './seen.ts';
 /** Credentials that are tried for one unit of work: some 30 µs. */
 const TRIALS = 32;
 
-/** Work for strangers, in units: for everybody together, and for one IPv4 /24 or IPv6 /56. Without an HMAC a trial is a decryption, and takes this many times as long. */
+/** Work for strangers, in units: for everybody together, and for one IPv4 /24 or IPv6 /56. */
 const TOTAL: Rate = { burst: 16_384, rate: 32_768 };
 const PREFIX: Rate = { burst: 512, rate: 512 };
-const WITHOUT_HMAC = 8;
+/** How much longer than with HMAC-SHA256 a trial takes: with another HMAC, which the codec does not make itself, and without one, where it is a decryption. */
+const OTHER_HMAC = 8;
+const WITHOUT_HMAC = 64;
 
 /** Trials of the credential that a source used last: all sources, and one. What is above goes the strangers' way. */
 const KNOWN_TOTAL: Rate = { burst: 4096, rate: 8192 };
@@ -116,8 +118,9 @@ export class FwknopEar {
   /** What is taken of the ration; 0 where nothing is rationed. */
   #unitsOf(allowed: readonly boolean[]): number {
     let trials = 0;
-    this.#pieces.forEach(({ credential, unrationed }, index) => {
-      if (allowed[index] === true && !unrationed) trials += credential.hmac === undefined ? WITHOUT_HMAC : 1;
+    this.#pieces.forEach(({ credential: { hmac }, unrationed }, index) => {
+      if (allowed[index] !== true || unrationed) return;
+      trials += hmac === undefined ? WITHOUT_HMAC : hmac.digest === 'sha256' ? 1 : OTHER_HMAC;
     });
     return Math.ceil(trials / TRIALS);
   }

@@ -58,9 +58,20 @@ export function junk(size = 204): Uint8Array {
   return new Uint8Array(Buffer.from(randomBytes(size).toString('base64').slice(0, size), 'latin1'));
 }
 
+/** Junk that has the form of a ciphertext of whole blocks as well: what somebody sends who knows the format. */
+export function shapedJunk(blocks = 8): Uint8Array {
+  // The last four bits of `Salted__`, and two of the salt; 3 bytes are 4 characters.
+  const size = Math.ceil((8 * (16 + 16 * blocks)) / 6) - 10;
+  const text = junk(size);
+  text[0] = '8'.charCodeAt(0);
+  if ((16 + 16 * blocks) % 3 !== 0) text[size - 1] = 'A'.charCodeAt(0);
+  return text;
+}
+
 /** From an address, by UDP, to the gate's. */
-export function from(text: string, to = text.includes(':') ? '2001:db8:ffff::1' : '198.51.100.1'): FwknopWay {
-  const [source, destination] = [parseAddress(text), parseAddress(to)];
+export function from(text: string, to?: string): FwknopWay {
+  const own = text.includes(':') ? '2001:db8:ffff::1' : '198.51.100.1';
+  const [source, destination] = [parseAddress(text), parseAddress(to ?? own)];
   if (source === undefined || destination === undefined) throw new TypeError(`${text} is no address`);
   return { family: text.includes(':') ? 6 : 4, transport: 17, source, destination };
 }
