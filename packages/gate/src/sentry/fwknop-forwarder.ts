@@ -135,7 +135,10 @@ function signersOf(signatures: readonly GpgSignature[]): FwknopSigner[] {
     .slice(0, FWKNOP_MOST.signers);
 }
 
-/** Undefined for a request that is longer than the line takes: no fwknop that we know of sends one. */
+/** What a command may be on the line. */
+const COMMAND = new RegExp(`^[ -~]{1,${String(FWKNOP_MOST.command)}}$`);
+
+/** Undefined for a request that is longer than the line takes, or a command that is not printable ASCII. */
 function frameOf(
   from: Pick<FwknopFrame, 'credential' | 'serial' | 'replayId' | 'signers'> & { readonly way: FwknopWay },
   message: FwknopMessage,
@@ -145,7 +148,7 @@ function frameOf(
   const isCommand = message.kind === 'command';
   const ports = isCommand ? [] : message.ports;
   const command = isCommand ? message.command : undefined;
-  if (ports.length > FWKNOP_MOST.ports || (command?.length ?? 0) > FWKNOP_MOST.command) return undefined;
+  if (ports.length > FWKNOP_MOST.ports || (command !== undefined && !COMMAND.test(command))) return undefined;
   return {
     type: 'fwknop',
     ...rest,
