@@ -54,9 +54,11 @@ export class FwknopForwarder {
     this.#ear.obey(frame);
   }
 
-  /** Looks at one payload, which is not kept; undefined: something came that has not even the form. */
-  hear(payload: Uint8Array | undefined, way: FwknopWay, now: UnixMicros): void {
-    this.#count(payload === undefined ? 'form' : this.#hear(payload, way, now));
+  /** Looks at one payload, which is not kept; undefined: something came that has not even the form. Returns what it was counted as. */
+  hear(payload: Uint8Array | undefined, way: FwknopWay, now: UnixMicros): FwknopCounter {
+    const counted = payload === undefined ? 'form' : this.#hear(payload, way, now);
+    this.#count(counted);
+    return counted;
   }
 
   /** What the GPG helper made of a packet. */
