@@ -103,7 +103,8 @@ async function readAll(
     }
     tally.at(now);
     judge ??= new Judge(made, now);
-    for (const told of await judgePacket(judge, captured, now, tally)) if (all || told.judgement !== undefined) tell(told);
+    for (const told of await judgePacket(judge, captured, now, tally))
+      if (all || told.judgement !== undefined) tell(told);
   }
 }
 
