@@ -35,9 +35,6 @@ export interface Judgement {
   readonly outcome: Outcome;
 }
 
-/** The form of a packet that a verdict is about. */
-export type Form = 'spa' | 'fwknop' | 'door' | 'keyed';
-
 /** A refusal. */
 export function refused(reason: string, why: string): Outcome {
   return { verdict: 'refuse', reason, why };

@@ -90,7 +90,8 @@ export class KnockReplay {
       this.#event = undefined;
       this.#context.commands.take();
       this.#knocks.take(frame);
-      return this.#event === undefined ? [] : (this.#judgement(this.#event) ?? []);
+      const event = this.#event as KnockEvent | undefined;
+      return event === undefined ? [] : (this.#judgement(event) ?? []);
     });
   }
 
