@@ -25,7 +25,11 @@ const NOBODY =
   '`POSTERN_ASKPASS=PROGRAM` names a program that asks (as `SSH_ASKPASS` does for ssh), where there is no terminal';
 
 /** Asks `POSTERN_ASKPASS`; without one the terminal; without one `SSH_ASKPASS`, where ssh would ask it. */
-export function askPassphrase(question: string, environment: Environment = process.env): string {
+export function askPassphrase(
+  question: string,
+  environment: Environment = process.env,
+  why = 'the key of this host has a passphrase',
+): string {
   const { POSTERN_ASKPASS, SSH_ASKPASS, SSH_ASKPASS_REQUIRE, DISPLAY, WAYLAND_DISPLAY } = environment;
   if (POSTERN_ASKPASS !== undefined && POSTERN_ASKPASS !== '') return fromProgram(POSTERN_ASKPASS, question);
   const terminal = openTerminal();
@@ -33,7 +37,7 @@ export function askPassphrase(question: string, environment: Environment = proce
   const screen = DISPLAY ?? WAYLAND_DISPLAY;
   if (SSH_ASKPASS !== undefined && SSH_ASKPASS !== '' && (screen !== undefined || SSH_ASKPASS_REQUIRE === 'force'))
     return fromProgram(SSH_ASKPASS, question);
-  throw new PersonError('the key of this host has a passphrase, and there is no terminal to ask for it', {
+  throw new PersonError(`${why}, and there is no terminal to ask for it`, {
     hint: NOBODY,
     exitCode: EXIT.configuration,
   });

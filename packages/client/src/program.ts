@@ -1,5 +1,6 @@
 /** The commands of `postern` as data; what they do is loaded when it is asked for. */
 import { type Argument, completionCommand, type Option, type Program } from '@postern/terminal';
+import { FWKNOP_OPTIONS } from './fwknop/options.ts';
 import {
   CONFIG,
   IPV4,
@@ -136,6 +137,60 @@ export const program: Program = {
         { line: 'postern knockd-knock -v -d 500 -u 192.0.2.1 7000 8000', does: 'two UDP packets, half a second apart' },
       ],
       run: async (parsed, io) => (await import('./commands/knockd-knock.ts')).runKnockdKnock(parsed, io),
+    },
+    {
+      name: 'fwknop',
+      summary: "open with fwknop's packets, as its client does",
+      description: [
+        'For `alias fwknop="postern fwknop"`: the options of the client of fwknop 2.6.10 and its `~/.fwknoprc`, for a server that runs fwknopd, or posternd with stanzas of fwknop. Long options may be cut short where that is clear, values stand behind or in the same word, and of an option that comes twice the last one counts. Nothing is printed where it goes well: there is no receipt.',
+        'Keys are read from the stanza (-n), a file (-G), standard input (--stdin) or the terminal. On the command line they are taken too, and `ps` and the history of the shell show them. No command line is ever kept. A `~/.fwknoprc` with keys that others could read is refused.',
+        'Where the client of fwknop sends what its server drops (a user name over 48 characters, a packet of 400 and more, a time over 65536 seconds) this one says so and sends nothing. --test shows what is in the packet.',
+        'Native packets do more: they are for one gate and one device, cannot be used again however they are changed, and are answered with a receipt. `postern import fwknoprc` says how to get there.',
+      ],
+      readsWords: true,
+      options: FWKNOP_OPTIONS,
+      examples: [
+        { line: 'postern fwknop -n web1', does: 'sends what the stanza [web1] of ~/.fwknoprc says' },
+        { line: 'postern fwknop -A tcp/22 -R -D gate.example.com -n keys -f 60', does: 'opens ssh for a minute' },
+        { line: 'postern fwknop -n web1 --test -v', does: 'shows the packet and sends nothing' },
+        {
+          line: 'postern fwknop --key-gen --save-rc-stanza -n web1 -D gate.example.com -A tcp/22 --allow-ip resolve --use-hmac',
+          does: 'makes keys and a stanza with them',
+        },
+        { line: 'postern fwknop -n web1 --show-qr', does: "hands the keys to an app of fwknop's" },
+      ],
+      run: async (parsed, io) => (await import('./commands/fwknop.ts')).runFwknop(parsed, io),
+    },
+    {
+      name: 'import fwknoprc',
+      summary: "say what the stanzas of fwknop's client are, and how to replace them",
+      description: [
+        "Tells of each stanza what it opens and what is weak in it, and the commands that take its place once the gate's admin has made an invite. It changes nothing.",
+        'With --qr-text it reads the keys that an app of fwknop shows as a QR code, or that `fwknop --key-gen` prints, and keeps them as a stanza of ~/.fwknoprc.',
+        'Exit codes: 0 read, 5 the file is missing, wrong, or readable by others.',
+      ],
+      arguments: [{ name: 'file', help: 'the file; ~/.fwknoprc if not given', optional: true }],
+      options: [
+        {
+          name: 'qr-text',
+          value: 'FROM',
+          help: 'read `KEY_BASE64:… HMAC_KEY_BASE64:…` from a file, or with `-` from standard input; keep it as a stanza',
+          offer: 'files',
+        },
+        { name: 'name', value: 'STANZA', help: 'with --qr-text: what to call it' },
+        { name: 'server', value: 'HOST', help: 'with --qr-text: the server, which a QR code does not name' },
+        { name: 'access', value: 'PORTS', help: 'with --qr-text: what to open' },
+        { name: 'force', help: 'with --qr-text: replace a stanza of that name' },
+        JSON_OUTPUT,
+      ],
+      examples: [
+        { line: 'postern import fwknoprc', does: 'looks at ~/.fwknoprc' },
+        {
+          line: 'postern import fwknoprc --qr-text - --name web1 --server gate.example.com --access tcp/22',
+          does: 'keeps the keys of a QR code as [web1]',
+        },
+      ],
+      run: async (parsed, io) => (await import('./commands/import-fwknoprc.ts')).runImportFwknoprc(parsed, io),
     },
     {
       name: 'close',
@@ -293,11 +348,16 @@ export const program: Program = {
           "this device's private key for that gate, the gate's keys, and what its receipts taught; for its owner only",
       },
       {
+        path: '~/.fwknoprc',
+        holds: 'stanzas of `postern fwknop`, in the format of fwknop; with keys for its owner only',
+      },
+      {
         path: '~/.config/postern/doors.json',
         holds: 'sequences of classic doors by name, written by hand; for its owner only',
       },
     ],
     environment: [
+      { name: 'SPOOF_USER', does: '`postern fwknop`: the user name in the packet' },
       { name: 'XDG_CONFIG_HOME', does: 'the directory that holds `postern` instead of `~/.config`' },
       { name: 'NO_COLOR', does: 'set to anything: no colours' },
       { name: 'POSTERN_DEBUG', does: '`1` shows where a bug of ours is (`internal error`)' },

@@ -18,7 +18,12 @@ export function inviteFromFile(path: string): string {
 }
 
 /** The text of an invite on standard input: all of it from a pipe, what is pasted from a terminal (without showing it). */
-export async function inviteFromInput(prompt: (line: string) => void): Promise<string> {
+export function inviteFromInput(prompt: (line: string) => void): Promise<string> {
+  return textFromInput('paste the invite and press Enter (it is not shown; Ctrl-C gives up):', prompt);
+}
+
+/** Any text that holds a secret, the same way. */
+export async function textFromInput(question: string, prompt: (line: string) => void): Promise<string> {
   const { stdin } = process;
   if (!stdin.isTTY) {
     let text = '';
@@ -30,7 +35,7 @@ export async function inviteFromInput(prompt: (line: string) => void): Promise<s
   }
   // Raw mode: a terminal's own line editing cuts lines at 4,096 bytes and would show them.
   stdin.setRawMode(true).setEncoding('utf8');
-  prompt('paste the invite and press Enter (it is not shown; Ctrl-C gives up):');
+  prompt(question);
   try {
     return await readPaste(stdin);
   } finally {

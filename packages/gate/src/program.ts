@@ -6,6 +6,7 @@ import { dark } from './admin/commands/dark.ts';
 import { deviceList } from './admin/commands/device-list.ts';
 import { deviceRevoke } from './admin/commands/device-revoke.ts';
 import { doctor } from './admin/commands/doctor.ts';
+import { drawQrCommand } from './admin/commands/draw-qr.ts';
 import { grantEnd } from './admin/commands/grant-end.ts';
 import { grantList } from './admin/commands/grant-list.ts';
 import { importFwknopCommand } from './admin/commands/import-fwknop.ts';
@@ -15,6 +16,7 @@ import { invite } from './admin/commands/invite.ts';
 import { protect } from './admin/commands/protect.ts';
 import { reload } from './admin/commands/reload.ts';
 import { schema } from './admin/commands/schema.ts';
+import { sendRaw } from './admin/commands/send-raw.ts';
 import { status } from './admin/commands/status.ts';
 import { unprotect } from './admin/commands/unprotect.ts';
 import { userAdd } from './admin/commands/user-add.ts';
@@ -41,6 +43,7 @@ export const program: Program = {
     ...[deviceList, deviceRevoke, grantList, grantEnd],
     ...[protect, confirm, unprotect, dark, undo],
     ...[importKnockdCommand, importFwknopCommand],
+    ...[sendRaw, drawQrCommand],
     completionCommand('posternd', () => program),
   ],
   manual: {

@@ -57,6 +57,11 @@ export interface Command {
   readonly description?: readonly string[];
   readonly arguments?: readonly Argument[];
   readonly options?: readonly Option[];
+  /**
+   * Reads its words itself, in the way of another program: all of them are in `Parsed.rest`, and `options` are for help and completion. No
+   * option of the program's own is read.
+   */
+  readonly readsWords?: boolean;
   readonly examples: readonly Example[];
   /** Not shown in the list of commands. */
   readonly hidden?: boolean;

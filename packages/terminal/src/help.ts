@@ -36,9 +36,14 @@ function columns(rows: readonly (readonly [string, string])[], width: number): s
   });
 }
 
+/** The options that a command takes: its own, and those of the program. */
+export function optionsOf(program: Program, command: Command | undefined): readonly Option[] {
+  return [...(command?.options ?? []), ...(command?.readsWords === true ? [] : program.options)];
+}
+
 /** How a command is called, on one line. */
 export function usage(program: Program, command: Command): string {
-  const options = [...(command.options ?? []), ...program.options].length > 0 ? ' [OPTIONS]' : '';
+  const options = optionsOf(program, command).length > 0 ? ' [OPTIONS]' : '';
   return [`${program.name} ${command.name}${options}`, ...(command.arguments ?? []).map(argumentForm)].join(' ');
 }
 
@@ -57,7 +62,7 @@ export function commandHelp(program: Program, command: Command, width: number): 
       ),
     );
   }
-  const options = [...(command.options ?? []), ...program.options];
+  const options = optionsOf(program, command);
   if (options.length > 0) {
     lines.push(
       '',

@@ -1,5 +1,5 @@
 import type { Command, Option, Parsed, Program } from './command.ts';
-import { usage } from './help.ts';
+import { optionsOf, usage } from './help.ts';
 import { nearest } from './nearest.ts';
 import { EXIT, PersonError } from './person-error.ts';
 import { tokenize } from './tokens.ts';
@@ -16,7 +16,7 @@ interface Typed {
 }
 
 /** Splits off everything after the `count`th positional, for commands that hand the rest to another program. */
-export function splitRest(
+function splitRest(
   options: readonly Option[],
   argv: readonly string[],
   count: number,
@@ -79,13 +79,23 @@ function addOption(
   else typed.values[name] = token.value;
 }
 
+/** What of the words is for the command to read, and what it hands over. */
+export function ownWords(
+  command: Command | undefined,
+  options: readonly Option[],
+  argv: readonly string[],
+): { readonly own: readonly string[]; readonly rest: readonly string[] } {
+  const declared = command?.arguments ?? [];
+  const takesRest = declared.at(-1)?.rest === true;
+  return takesRest ? splitRest(options, argv, declared.length - 1) : { own: argv, rest: [] };
+}
+
 /** Whether `--json` was typed for a command that knows it. Total: it is asked also when the rest is not understood. */
 export function wantsJson(program: Program, command: Command | undefined, argv: readonly string[]): boolean {
-  const options = [...(command?.options ?? []), ...program.options];
+  const options = optionsOf(program, command);
   // Of a command that does not exist nothing is known, so who asks for JSON gets it.
   if (command !== undefined && !options.some((option) => option.name === 'json')) return false;
-  const declared = command?.arguments ?? [];
-  const { own } = declared.at(-1)?.rest === true ? splitRest(options, argv, declared.length - 1) : { own: argv };
+  const { own } = ownWords(command, options, argv);
   const end = own.indexOf('--');
   return own.slice(0, end === -1 ? undefined : end).includes('--json');
 }
@@ -97,10 +107,10 @@ export function wantsJson(program: Program, command: Command | undefined, argv: 
  * that are missing or too many
  */
 export function parseCommand(program: Program, command: Command, argv: readonly string[]): Parsed {
+  if (command.readsWords === true) return { arguments: {}, rest: argv, flags: new Set(), values: {}, lists: {} };
   const declared = command.arguments ?? [];
-  const options: readonly Option[] = [...(command.options ?? []), ...program.options];
-  const takesRest = declared.at(-1)?.rest === true;
-  const { own, rest } = takesRest ? splitRest(options, argv, declared.length - 1) : { own: argv, rest: [] };
+  const options = optionsOf(program, command);
+  const { own, rest } = ownWords(command, options, argv);
   const { flags, values, lists, positionals } = readOptions(program, command, options, own);
   const named: Record<string, string> = {};
   const last = declared.at(-1);

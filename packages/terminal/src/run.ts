@@ -1,17 +1,15 @@
 import type { Command, Program } from './command.ts';
 import { showFailure } from './failure.ts';
 import { findCommand } from './find-command.ts';
-import { commandHelp, groupHelp, programHelp } from './help.ts';
+import { commandHelp, groupHelp, optionsOf, programHelp } from './help.ts';
 import type { Io } from './io.ts';
-import { parseCommand, splitRest, wantsJson } from './parse.ts';
+import { ownWords, parseCommand, wantsJson } from './parse.ts';
 import { EXIT } from './person-error.ts';
 import { withHeadings } from './style.ts';
 
 function asksForHelp(program: Program, command: Command, rest: readonly string[]): boolean {
-  const declared = command.arguments ?? [];
-  const options = [...(command.options ?? []), ...program.options];
   // `postern ssh HOST --help` asks ssh, `postern ssh --help` asks us.
-  const { own } = declared.at(-1)?.rest === true ? splitRest(options, rest, declared.length - 1) : { own: rest };
+  const { own } = ownWords(command, optionsOf(program, command), rest);
   const [first] = rest;
   const words = own.length === 0 && first !== undefined ? [first] : own;
   const end = words.indexOf('--');

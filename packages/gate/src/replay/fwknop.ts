@@ -1,6 +1,5 @@
 /** Packets of fwknop's format of a recording, through the sentry's look and the monitor's. */
 import { readU16, toHex, type UnixMicros } from '@postern/protocol';
-import { fwknopShape } from '@postern/protocol/fwknop';
 import { printable } from '@postern/terminal';
 import { formatHearing } from '../config/fwknop/hearing.ts';
 import type { Fwknop, FwknopHearing } from '../config/fwknop/model.ts';
@@ -88,7 +87,6 @@ export class FwknopReplay {
     if (!decodeFwknopPacket(bytes, bytes.length, datagram) || !isPossibleSource(datagram.source, family))
       return undefined;
     const payload = bytes.subarray(datagram.from, datagram.to);
-    if (!fwknopShape(payload).ok) return undefined;
     const { hear } = this.#context.configuration.fwknop;
     const came = placeOf(bytes, family, datagram.transport);
     const here = hear.some((hearing) => isHeard(hearing, came));
@@ -101,6 +99,7 @@ export class FwknopReplay {
       const heard = hear.length === 0 ? 'nowhere' : hear.map(formatHearing).join(', ');
       return { ...describe(frame, undefined), outcome: refused('port', wrongPort(formatPlace(came), heard)) };
     }
+    if (counted === 'form') return undefined;
     if (frame === undefined)
       return { what: 'fwknop', fields: { form: 'fwknop' }, outcome: refused(counted, FWKNOP_REASONS[counted]) };
     return this.#judge(frame);

@@ -153,6 +153,7 @@ function judgeOptions({ configFile, knockd, fwknop }: ReplayOptions, io: Io): Ju
     io.err(`posternd: warning: left out: ${printable(hint === undefined ? message : `${message} (${hint})`)}`);
   };
   const native = existsSync(configFile) || (fwknop ?? knockd) === undefined;
+  if (!native) io.err(`posternd: warning: there is no ${printable(configFile)}: native knocks are not judged`);
   let configuration = native ? loadConfiguration(configFile, leaveOut) : withoutFile(configFile, fwknop);
   if (fwknop !== undefined) configuration = { ...configuration, fwknop: fwknopOf(fwknop, configuration, leaveOut) };
   const doors = knockd === undefined ? [] : knockdDoors(knockd, configuration, leaveOut);

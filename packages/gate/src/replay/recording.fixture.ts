@@ -45,7 +45,7 @@ export function pcap({ little, nanos, linkType }: Form, packets: readonly Record
       bytes,
     ];
   });
-  return concat(head, ...records);
+  return new Uint8Array(Buffer.concat([head, ...records]));
 }
 
 /** A block of the newer form. */
@@ -92,7 +92,7 @@ export function enhanced(
   from: number,
   count: bigint,
   bytes: Uint8Array,
-  length = bytes.length,
+  length: number = bytes.length,
 ): Uint8Array {
   const time = [count >> 32n, count & 0xffff_ffffn] as const;
   const head = numbers(little, [4, from], [4, time[0]], [4, time[1]], [4, bytes.length], [4, length]);
@@ -100,7 +100,7 @@ export function enhanced(
 }
 
 /** A packet without a time. */
-export function simple(little: boolean, bytes: Uint8Array, length = bytes.length): Uint8Array {
+export function simple(little: boolean, bytes: Uint8Array, length: number = bytes.length): Uint8Array {
   return block(little, 3, numbers(little, [4, length]), bytes);
 }
 

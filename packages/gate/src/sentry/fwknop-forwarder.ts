@@ -1,6 +1,11 @@
 /** From a packet of fwknop's format to a frame for the monitor, and what is counted on the way. */
-import { type UnixMicros } from '@postern/protocol';
-import { decodeFwknopPlaintext, fwknopMessageType, type FwknopMessage } from '@postern/protocol/fwknop';
+import { sha256, type UnixMicros } from '@postern/protocol';
+import {
+  decodeFwknopHttp,
+  decodeFwknopPlaintext,
+  fwknopMessageType,
+  type FwknopMessage,
+} from '@postern/protocol/fwknop';
 import type { CredentialFrame, FwknopFrame, FwknopSigner, TallyFrame } from '../line/fwknop-codec.ts';
 import { FWKNOP_COUNTERS, FWKNOP_MOST, type FwknopCounter } from '../line/frame.ts';
 import { MOST_CIPHERTEXT, type GpgAnswer, type GpgSignature } from '../line/gpg-line.ts';
@@ -19,7 +24,6 @@ export interface FwknopSink {
 export interface GpgAsked {
   readonly payload: Uint8Array;
   readonly way: FwknopWay;
-  readonly replayId: Uint8Array;
   /** Serial of the credentials at that time. */
   readonly serial: number;
 }
@@ -28,6 +32,9 @@ export interface GpgAsked {
 export interface FwknopWay extends Way {
   readonly transport: number;
 }
+
+/** Packets that come by TCP may be written as a request of HTTP. */
+const TCP = 6;
 
 /** At least this long between two tallies, in microseconds. */
 const SPACING = 1_000_000;
@@ -56,14 +63,15 @@ export class FwknopForwarder {
 
   /** Looks at one payload, which is not kept; undefined: something came that has not even the form. Returns what it was counted as. */
   hear(payload: Uint8Array | undefined, way: FwknopWay, now: UnixMicros): FwknopCounter {
-    const counted = payload === undefined ? 'form' : this.#hear(payload, way, now);
+    const text = payload !== undefined && way.transport === TCP ? (decodeFwknopHttp(payload) ?? payload) : payload;
+    const counted = text === undefined ? 'form' : this.#hear(text, way, now);
     this.#count(counted);
     return counted;
   }
 
   /** What the GPG helper made of a packet. */
   answer({ outcome, credential, plaintext, signatures }: GpgAnswer, asked: GpgAsked, now: UnixMicros): void {
-    const { payload, way, replayId, serial } = asked;
+    const { payload, way, serial } = asked;
     if (serial !== this.#ear.serial) {
       this.#count('gpg-refused');
       return;
@@ -75,7 +83,8 @@ export class FwknopForwarder {
     const decoded = outcome === 'ok' ? decodeFwknopPlaintext(plaintext) : undefined;
     // Nothing tells beforehand whose key a message is for.
     if (decoded?.ok !== true) this.#count(this.#hear(payload, way, now, credential) === 'gpg' ? 'gpg' : 'gpg-refused');
-    else this.#count(this.#forward(credential, replayId, decoded.value.message, signersOf(signatures), way));
+    // What is around the text can be written in other ways without any key; the text itself is what must not open twice.
+    else this.#count(this.#forward(credential, sha256(plaintext), decoded.value.message, signersOf(signatures), way));
   }
 
   #hear(payload: Uint8Array, way: FwknopWay, now: UnixMicros, after?: number): FwknopCounter {
@@ -83,10 +92,10 @@ export class FwknopForwarder {
     if (!opened.ok) return opened.reason;
     const { value } = opened;
     if (value.kind === 'message') return this.#forward(value.credential, value.replayId, value.message, [], way);
-    const { credential, ciphertext, replayId } = value;
+    const { credential, ciphertext } = value;
     if (ciphertext.length > MOST_CIPHERTEXT) return 'field';
     const kept = { ...way, source: way.source.slice(), destination: way.destination.slice() };
-    const asked = { payload: payload.slice(), way: kept, replayId, serial: this.#ear.serial };
+    const asked = { payload: payload.slice(), way: kept, serial: this.#ear.serial };
     return this.#sink.gpg?.(credential, ciphertext, asked, now) === true ? 'gpg' : 'gpg-busy';
   }
 

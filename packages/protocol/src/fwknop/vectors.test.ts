@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { parseAddress } from '../address.ts';
 import { ascii, concat } from '../bytes.ts';
 import { sha256 } from '../crypto.ts';
 import {
@@ -19,7 +20,9 @@ import {
   encodeFwknopMessage,
   fwknopGpgPacket,
   FwknopKeyring,
+  type FwknopMessage,
   fwknopMessageType,
+  fwknopPlaintext,
   sealFwknop,
 } from './index.ts';
 
@@ -112,6 +115,24 @@ test('packets of gpg are restored whole, those of elliptic curves too, and writt
     assert.deepEqual(replayId, sha256(ciphertext));
     assert.equal(Buffer.from(fwknopGpgPacket(ciphertext, hmac)).toString(), vector.packet, vector.name);
     assert.ok(decodeFwknopPlaintext(ascii(vector.plaintext)).ok, vector.name);
+  }
+});
+
+test('packets have the sizes that they had where fwknopd took them, and are taken', () => {
+  const [vector] = file.client;
+  assert.ok(vector);
+  const sizes = file.fwknopd.verdicts.filter(({ ports }) => ports !== undefined);
+  assert.equal(sizes.length, 8);
+  for (const { test: name, verdict, ports: count, plaintext, packet } of sizes) {
+    assert.equal(verdict, 'RULE ADDED', name);
+    const ports = Array.from({ length: count ?? 0 }, (_, i) => ({ protocol: 'tcp' as const, port: 10_000 + i }));
+    const { random, user, time, version } = messageOf(vector.fields);
+    const source = parseAddress('127.0.0.100');
+    const message: FwknopMessage = { random, user, time, version, source, kind: 'access', ports, timeout: 0 };
+    const sealed = sealFwknop({ ...sealInputOf(vector), message });
+    assert.equal(fwknopPlaintext(message, 'sha256').length, plaintext, name);
+    assert.equal(sealed.length, packet, name);
+    assert.ok(new FwknopKeyring([credentialOf(vector)]).open(sealed).ok, name);
   }
 });
 

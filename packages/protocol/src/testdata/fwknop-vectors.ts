@@ -64,6 +64,15 @@ interface FwknopFile {
   readonly verdicts: { readonly key: string; readonly hmac: HmacJson; readonly vectors: readonly FwknopVerdict[] };
   readonly gpg: { readonly vectors: readonly FwknopGpgVector[]; readonly keys: Readonly<Record<string, string>> };
   readonly refusedByClient: readonly { readonly name: string; readonly description: string; readonly says: string }[];
+  readonly fwknopd: {
+    readonly verdicts: readonly {
+      readonly test: string;
+      readonly verdict: string;
+      readonly ports?: number;
+      readonly plaintext?: number;
+      readonly packet?: number;
+    }[];
+  };
   readonly http: { readonly packet: string; readonly request: string };
 }
 

@@ -1,5 +1,6 @@
 /** What the completion of every shell is made from: the visible part of the command table. */
 import type { Argument, Command, Offer, Option, Program } from '../command.ts';
+import { optionsOf } from '../help.ts';
 
 /** An option as shells see it. */
 export interface OfferedOption {
@@ -61,7 +62,7 @@ function commandOf(program: Program, command: Command): OfferedCommand {
     name: command.name,
     ...{ first, second },
     help: brief(command.summary),
-    options: [...(command.options ?? []), ...program.options, help].map(optionOf),
+    options: [...optionsOf(program, command), help].map(optionOf),
     places: (command.arguments ?? []).map((argument) => ({
       name: argument.name.toUpperCase(),
       offer: offerOf(argument, argument.name.toUpperCase()),

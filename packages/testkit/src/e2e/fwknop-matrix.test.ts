@@ -52,7 +52,7 @@ const PEERS: readonly {
   readonly client: FwknopClientKind;
   readonly server: FwknopServerKind;
   readonly atOnce: number;
-}[] = [{ client: 'fwknop', server: 'fwknopd', atOnce: 4 }];
+}[] = [{ client: 'fwknop', server: 'posternd', atOnce: 4 }];
 
 async function keyrings(
   ground: FwknopGround,

@@ -121,6 +121,11 @@ function settingsOf(daemon: FwknopdFile, notes: Note[]): Omit<FwknopTable, 'stan
     const text = 'a service sees the address of the interface by which this host reaches it, whatever stands here';
     note('changed', at('SNAT_TRANSLATE_IP'), text);
   }
+  note(
+    'changed',
+    at('ACCESS_FOLDER'),
+    'its files are read in the order of their names, which fwknopd does not promise',
+  );
   const age = ageOf(daemon, note);
   for (const [name, variable] of daemon.values) note('no-meaning', variable, MEANINGLESS[name]);
   noteCarried(daemon, notes);

@@ -55,8 +55,8 @@ test('a team: who, from where, with what', () => {
   );
   assert.equal(bob?.expires, new Date(2037, 11, 31).getTime() * 1000);
   assert.equal(laptop?.expires, 1_893_456_000_000_000);
-  assert.deepEqual([laptop?.openPorts, laptop?.destinations?.length], [undefined, 1]);
-  assert.equal(Buffer.from(laptop?.hmac?.key ?? []).toString(), 'laptop'.padEnd(64, '-'));
+  assert.deepEqual([laptop.openPorts, laptop.destinations?.length], [undefined, 1]);
+  assert.equal(Buffer.from(laptop.hmac?.key ?? []).toString(), 'laptop'.padEnd(64, '-'));
 });
 
 test('a gateway: every stanza of a folder, where it leads, and how old a packet may be', () => {
@@ -82,7 +82,7 @@ test('automation: commands, cycles, and gpg beside a key', () => {
   const run = fwknopOf(place.directory, NATIVE);
   assert.deepEqual(shown(run, 'name', 'commandUser', 'commandPrefix', 'cycleUser'), [
     ['set-keeper', undefined, [], 'root'],
-    ['backup', 'backup', ['/usr/bin/sudo', '-u', 'archive', '-g', 'disk'], 'nobody'],
+    ['backup', 'backup', ['/usr/bin/sudo', '-u', 'nobody', '-g', 'backup'], 'nobody'],
     ['stanza-3', undefined, [], 'nobody'],
     ['stanza-3-gpg', undefined, [], 'nobody'],
     ['stanza-4', undefined, [], 'nobody'],
@@ -107,7 +107,7 @@ test('automation: commands, cycles, and gpg beside a key', () => {
     'FFEEDDCCBBAA99887766554433221100FFEEDDCC',
   ]);
   assert.deepEqual(
-    [gpg?.home, unsigned?.home, unsigned?.signers, unsigned?.passphrase],
+    [gpg.home, unsigned?.home, unsigned?.signers, unsigned?.passphrase],
     ['/var/lib/fwknop/.gnupg', '/srv/keyring', undefined, undefined],
   );
   assert.equal(run.hear.length, 1);
