@@ -61,10 +61,12 @@ export class FwknopForwarder {
     this.#ear.obey(frame);
   }
 
-  /** Looks at one payload, which is not kept; undefined: something came that has not even the form. */
-  hear(payload: Uint8Array | undefined, way: FwknopWay, now: UnixMicros): void {
+  /** Looks at one payload, which is not kept; undefined: something came that has not even the form. Returns what it was counted as. */
+  hear(payload: Uint8Array | undefined, way: FwknopWay, now: UnixMicros): FwknopCounter {
     const text = payload !== undefined && way.transport === TCP ? (decodeFwknopHttp(payload) ?? payload) : payload;
-    this.#count(text === undefined ? 'form' : this.#hear(text, way, now));
+    const counted = text === undefined ? 'form' : this.#hear(text, way, now);
+    this.#count(counted);
+    return counted;
   }
 
   /** What the GPG helper made of a packet. */
