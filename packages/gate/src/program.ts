@@ -42,7 +42,6 @@ export const program: Program = {
     ...[deviceList, deviceRevoke, grantList, grantEnd],
     ...[protect, confirm, unprotect, dark, undo],
     ...[importKnockdCommand, importFwknopCommand],
-    importKnockdCommand,
     ...[sendRaw, drawQrCommand],
     completionCommand('posternd', () => program),
   ],
