@@ -9,9 +9,14 @@ export const NOW = 1_800_000_000;
 
 /** Address from its text. */
 export function address(text: string): Uint8Array {
-  const bytes = parseAddress(text);
-  if (bytes === undefined) throw new TypeError(`${text} is no address`);
-  return bytes;
+  const found = parseAddress(text);
+  if (found === undefined) throw new TypeError(`${text} is no address`);
+  return found;
+}
+
+/** A key from its text. */
+export function bytes(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
 }
 
 /** Prefix from its text. */
@@ -37,8 +42,8 @@ export function stanza(name: string, over: Partial<FwknopStanza> = {}): FwknopSt
     name,
     sources: ANY,
     destinations: undefined,
-    cipher: { kind: 'symmetric', mode: 'cbc', key: Buffer.from('a key of a stanza') },
-    hmac: { digest: 'sha256', key: Buffer.from('its other key') },
+    cipher: { kind: 'symmetric', mode: 'cbc', key: bytes('a key of a stanza') },
+    hmac: { digest: 'sha256', key: bytes('its other key') },
     openPorts: undefined,
     restrictPorts: [],
     ...{ seconds: 30 as Seconds, maxSeconds: 300 as Seconds, requireSourceAddress: false, requireUser: undefined },
