@@ -12,5 +12,9 @@ export function start(): void {
   // No top-level await: the bundle (script/bundle) is one script, which starts faster than a module.
   void run(process.argv.slice(2)).then((code) => {
     process.exitCode = code;
+    // When all is done and written: what ends with the process need not be taken down first.
+    process.once('beforeExit', () => {
+      process.exit();
+    });
   });
 }
