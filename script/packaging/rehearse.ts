@@ -14,7 +14,7 @@ import { startRehearsalGate } from './rehearsal-gate.ts';
 /** The client as `main.js` loads it. What it asks for at run time comes from Node without a word about snapshots. */
 function loadClient(): typeof client {
   const path = join(dirname(process.argv[1] ?? ''), 'client.js');
-  const script = new Script(`(function (require, module) {${readFileSync(path, 'utf8')}\n})`, {
+  const script = new Script(`(function (require, module) {${readFileSync(path, 'latin1')}\n})`, {
     filename: 'client.js',
   });
   const loaded: { exports: unknown } = { exports: {} };
