@@ -84,14 +84,17 @@ class Bench {
       onEvent: (event) => this.events.push(event),
     };
     this.requests = new FwknopRequests(context);
-    this.requests.connect({
-      setFwknopHears: (hears) => this.heard.push(hears),
-      sendTables: (frames) => {
-        if (!this.busy) this.tables.push(frames);
-        return !this.busy;
-      },
+    this.requests.connect((frames) => {
+      if (!this.busy) this.tables.push(frames);
+      return !this.busy;
     });
-    this.requests.configure({ fwknop, services });
+    this.configure({ fwknop, services });
+  }
+
+  configure(configuration: Parameters<FwknopRequests['configure']>[0]): void {
+    if (!this.requests.configure(configuration)) return;
+    this.heard.push(this.requests.hears);
+    this.requests.tick();
   }
 
   /** What became of it: who opened, or why nothing did. */
@@ -355,10 +358,10 @@ test('a sentry is told each new table, once it reads, and where to hear; the sam
   const fwknop = one();
   const bench = new Bench(fwknop);
   const services = [service('web', 'tcp/80')];
-  bench.requests.configure({ fwknop, services });
+  bench.configure({ fwknop, services });
   assert.deepEqual([bench.tables.length, bench.heard.length], [1, 1]);
   bench.busy = true;
-  bench.requests.configure({ fwknop: configured([stanza('a'), stanza('b')]), services });
+  bench.configure({ fwknop: configured([stanza('a'), stanza('b')]), services });
   bench.requests.tick();
   assert.equal(bench.tables.length, 1);
   bench.busy = false;
@@ -369,9 +372,9 @@ test('a sentry is told each new table, once it reads, and where to hear; the sam
     [1, 2],
   );
   assert.deepEqual(bench.requests.tables(), bench.tables[1]);
-  bench.requests.configure({ fwknop: undefined, services });
+  bench.configure({ fwknop: undefined, services });
   assert.deepEqual(bench.heard, [fwknop.hear, fwknop.hear, undefined]);
   assert.deepEqual(bench.tables[2], [{ type: 'credential', serial: 3, pieces: 0, index: 0, piece: undefined }]);
-  bench.requests.configure({ fwknop: configured([]), services });
+  bench.configure({ fwknop: configured([]), services });
   assert.equal(bench.requests.hears, undefined, 'without a stanza nothing is heard');
 });
