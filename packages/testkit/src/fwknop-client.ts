@@ -1,5 +1,5 @@
 /** fwknop clients, Debian's own and ours, in a namespace and with a home of their own. */
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { PROGRAMS, type Ran } from './gate-process.ts';
@@ -56,6 +56,14 @@ export class FwknopClient implements Disposable {
         resolve({ code: code ?? -1, out, err });
       });
     });
+  }
+
+  /** A packet as it would be sent: the text of its payload. Throws with what the client says when it makes none. */
+  async packet(...args: readonly string[]): Promise<string> {
+    const file = join(this.home, 'packet');
+    const { code, out, err } = await this.run('--test', '--save-packet', file, ...args);
+    if (code !== 0) throw new Error(`fwknop: ${out}${err}`);
+    return readFileSync(file, 'latin1').trim();
   }
 
   [Symbol.dispose](): void {

@@ -43,19 +43,6 @@ export class FwknopGround implements Disposable {
     return `10.94.${String(1 + Math.floor(index / 200))}.${String(1 + (index % 200))}`;
   }
 
-  /** Hides the services as one does who lets fwknopd open them. */
-  hideByIptables(): void {
-    const ports = `${String(FWKNOP_PORTS.access)}:${String(FWKNOP_PORTS.local)}`;
-    const established = ['-m', 'conntrack', '--ctstate', 'ESTABLISHED', '-j', 'ACCEPT'];
-    for (const rule of [
-      ['-A', 'INPUT', ...established],
-      ['-A', 'INPUT', '-p', 'tcp', '--dport', ports, '-j', 'DROP'],
-      ['-A', 'FORWARD', ...established],
-      ['-P', 'FORWARD', 'DROP'],
-    ])
-      this.gateSide.run('iptables', rule);
-  }
-
   async #lay(count: number): Promise<void> {
     const { gateSide, world } = this;
     const { here, there } = gateSide.connect(world, [`${this.places.gate}/16`], []);

@@ -1,7 +1,7 @@
 /** Debian's fwknopd, the real one, in a namespace. `script/bootstrap bench` unpacks it; no service of the machine is touched. */
-import type { ChildProcess } from 'node:child_process';
+import { spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Namespace } from './namespace.ts';
 import { processorTime, type ProcessorTime } from './processor-time.ts';
@@ -30,16 +30,11 @@ export interface FwknopdOptions {
 export class Fwknopd implements AsyncDisposable {
   /** Its files are here: configuration, digests, process id. */
   readonly directory: string;
-  /** What it told so far. */
-  log = '';
   readonly #process: ChildProcess;
 
   private constructor(directory: string, child: ChildProcess) {
     this.directory = directory;
     this.#process = child;
-    const take = (chunk: Buffer): void => void (this.log += chunk.toString());
-    child.stdout?.on('data', take);
-    child.stderr?.on('data', take);
   }
 
   /** Starts it in the foreground; resolves when it hears packets, throws with its log when it does not within 20 s. */
@@ -51,14 +46,17 @@ export class Fwknopd implements AsyncDisposable {
     writeFileSync(at('fwknopd.conf'), options.configuration ?? '', secret);
     const { capture } = options;
     const how = capture === 'udp-server' ? ['-U'] : ['-i', capture.device, '-P', capture.filter ?? 'udp port 62201'];
+    // It writes a line for every stanza that a packet does not fit: a file takes what this process has no time to read.
+    const output = openSync(at('log'), 'a');
     const child = namespace.spawn(
       FWKNOPD,
       [
         ...['-f', '-c', at('fwknopd.conf'), '-a', at('access.conf'), '-r', at('run')],
         ...['-d', at('digest.cache'), '-p', at('fwknopd.pid'), ...how],
       ],
-      { stdio: ['ignore', 'pipe', 'pipe'] },
+      { stdio: ['ignore', output, output] },
     );
+    closeSync(output);
     const self = new Fwknopd(directory, child);
     for (let waited = 0; !READY.test(self.log); waited += 20) {
       if (waited > 20_000 || child.exitCode !== null || child.signalCode !== null) {
@@ -71,14 +69,25 @@ export class Fwknopd implements AsyncDisposable {
     return self;
   }
 
-  /** Its own process. */
-  get pid(): number {
-    return this.#process.pid ?? 0;
+  /** What it told so far. */
+  get log(): string {
+    return readFileSync(this.#logFile, 'utf8');
+  }
+
+  get #logFile(): string {
+    return join(this.directory, 'log');
+  }
+
+  /** How many packets it tried its first stanza on. */
+  heard(): number {
+    // The log may have hundreds of megabytes by now.
+    const counted = spawnSync('grep', ['-c', '(stanza #1) SPA Packet', this.#logFile], { encoding: 'utf8' });
+    return Number(counted.stdout);
   }
 
   /** Processor time so far, with that of every iptables and gpg that it ran to the end. */
   cpu(): ProcessorTime {
-    return processorTime([this.pid], 'children');
+    return processorTime([this.#process.pid ?? 0], 'children');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

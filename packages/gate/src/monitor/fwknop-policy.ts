@@ -10,6 +10,7 @@ import {
   type Seconds,
   type UnixMicros,
 } from '@postern/protocol';
+import { listsPort } from '../config/fwknop/may-open.ts';
 import type { FwknopStanza } from '../config/fwknop/model.ts';
 import type { Endpoint, Source } from '../firewall/port.ts';
 import type { FwknopFrame, FwknopSigner } from '../line/fwknop-codec.ts';
@@ -29,7 +30,7 @@ export type StanzaRefusal =
   | 'user'
   | 'nat-off'
   | 'command-off'
-  /** A command that is none: empty, or with a quote that does not end. */
+  /** A command that is none: empty, an option, or with a quote that does not end. */
   | 'command-form'
   | 'ports';
 
@@ -90,7 +91,7 @@ export function decideStanza(stanza: FwknopStanza, request: FwknopFrame): Result
     return accept({ kind: 'cycle', source, seconds, ...cycle, user: stanza.cycleUser, endpoint: first });
   // As with fwknop, what is forwarded is the first port.
   const endpoints = target.value === undefined ? request.ports : [first];
-  if (!endpoints.every((endpoint) => isOpen(stanza, endpoint))) return refuse('ports');
+  if (!endpoints.every((endpoint) => listsPort(stanza, endpoint))) return refuse('ports');
   return accept({ kind: 'grant', source, endpoints: distinct(endpoints), seconds, target: target.value });
 }
 
@@ -125,8 +126,9 @@ function decideCommand(
   command: string,
 ): Result<StanzaDecision, StanzaRefusal> {
   if (commandUser === undefined) return refuse('command-off');
-  const [program, ...rest] = splitArgv(command) ?? [];
-  if (program === undefined) return refuse('command-form');
+  const [program = '', ...rest] = splitArgv(command) ?? [];
+  // What begins like an option would be one of sudo's.
+  if (program === '' || program.startsWith('-')) return refuse('command-form');
   const [first = program, ...words] = [...commandPrefix, program, ...rest];
   return accept({ kind: 'command', argv: [first, ...words], user: commandUser });
 }
@@ -145,11 +147,6 @@ function targetOf(
   return nat.forward
     ? accept({ host: parseAddress(asked.host) ?? asked.host, port: asked.port, masquerade })
     : refuse('nat-off');
-}
-
-function isOpen({ openPorts, restrictPorts }: FwknopStanza, endpoint: Endpoint): boolean {
-  const same = ({ protocol, port }: Endpoint): boolean => protocol === endpoint.protocol && port === endpoint.port;
-  return openPorts?.some(same) !== false && !restrictPorts.some(same);
 }
 
 function distinct(endpoints: readonly Endpoint[]): readonly Endpoint[] {

@@ -3,9 +3,12 @@ import { MICROS_PER_SECOND, type UnixMicros } from '@postern/protocol';
 import { PersonError } from '@postern/terminal';
 import type { Fwknop } from '../config/fwknop/model.ts';
 import type { Configuration } from '../config/model.ts';
+import type { CredentialFrame } from '../line/fwknop-codec.ts';
 import type { EventLog } from './event-log.ts';
 import { FwknopReplay } from './fwknop-replay.ts';
+import type { FwknopHearingNow } from './fwknop-sockets.ts';
 import { FwknopRequests, type FwknopContext } from './fwknop.ts';
+import type { GpgCredential, GpgProcess } from './gpg-process.ts';
 import type { GrantBook } from './grants.ts';
 import type { Log } from './log.ts';
 import { checkStanzaCommands, runnable, stanzaCommands } from './stanza-commands.ts';
@@ -20,6 +23,14 @@ export interface FwknopOptions {
   readonly before?: number | undefined;
   /** Looks up names of NAT targets; without it none is found. */
   readonly lookUp?: FwknopContext['lookUp'] | undefined;
+  /** Starts the helper that hands messages to gpg; without it stanzas with GPG open nothing. @throws PersonError */
+  readonly startGpg?: ((credentials: readonly GpgCredential[]) => GpgProcess) | undefined;
+}
+
+/** How the sentry that runs is reached. */
+export interface FwknopLine {
+  readonly setFwknop: (now: FwknopHearingNow) => void;
+  readonly sendTables: (frames: readonly CredentialFrame[]) => boolean;
 }
 
 /** What it stands on. */
@@ -36,6 +47,8 @@ export class FwknopSide implements Disposable {
   readonly requests: FwknopRequests;
   readonly #context: FwknopSideContext;
   #replay: FwknopReplay | undefined;
+  #line: FwknopLine | undefined;
+  #gpg: GpgProcess | undefined;
 
   constructor(context: FwknopSideContext) {
     const { gate, clock, commands, lookUp } = context;
@@ -82,10 +95,38 @@ export class FwknopSide implements Disposable {
     }
   }
 
+  /** What a sentry is started with. */
+  get hearing(): FwknopHearingNow {
+    return { hears: this.requests.hears, gpgFd: this.#gpg?.sentryFd };
+  }
+
+  /** The sentry is there. */
+  connect(line: FwknopLine): void {
+    this.#line = line;
+    this.requests.connect((frames) => line.sendTables(frames));
+  }
+
   /** Takes a configuration into use. */
   configure(configuration: Configuration): void {
     if (configuration.fwknop !== undefined) this.#replay ??= this.#remember(configuration, configuration.fwknop);
-    this.requests.configure(configuration);
+    if (!this.requests.configure(configuration)) return;
+    this.#followGpg();
+    this.#line?.setFwknop(this.hearing);
+    this.requests.tick();
+  }
+
+  /** The helper is there from the first stanza with GPG on, and has the keyrings as they are at each reload. */
+  #followGpg(): void {
+    const { startGpg, log } = this.#context;
+    const credentials = this.requests.gpgCredentials;
+    if (this.#gpg !== undefined) this.#gpg.reload(credentials);
+    if (this.#gpg !== undefined || credentials.length === 0 || startGpg === undefined) return;
+    try {
+      this.#gpg = startGpg(credentials);
+    } catch (error) {
+      if (!(error instanceof PersonError)) throw error;
+      log('error', `stanzas with GPG open nothing: ${error.message}`, { hint: error.hint });
+    }
   }
 
   #remember({ file }: Configuration, { maxAge }: Fwknop): FwknopReplay {
@@ -101,7 +142,13 @@ export class FwknopSide implements Disposable {
     return replay;
   }
 
+  /** Resolves when, after disposal, the helper is gone. */
+  get closed(): Promise<void> {
+    return this.#gpg?.closed ?? Promise.resolve();
+  }
+
   [Symbol.dispose](): void {
+    this.#gpg?.[Symbol.dispose]();
     this.#replay?.[Symbol.dispose]();
   }
 }

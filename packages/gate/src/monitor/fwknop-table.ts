@@ -28,7 +28,12 @@ export class FwknopTable {
       if (group === undefined) groups.set(id, [stanza]);
       else group.push(stanza);
     }
-    this.credentials = [...groups.values()].map((stanzas) => ({ id: idOf(stanzas[0]), stanzas }));
+    const all = [...groups.values()].map((stanzas) => ({ id: idOf(stanzas[0]), stanzas }));
+    // Whose packets an HMAC tells are tried first: those of the others are told by decrypting them, for GPG by a process.
+    const [told = [], untold = []] = [true, false].map((has) =>
+      all.filter(({ stanzas: [first] }) => (first?.hmac !== undefined) === has),
+    );
+    this.credentials = [...told, ...untold];
     const unrationed = fwknop?.budget === false;
     this.#pieces = this.credentials.map(({ stanzas }) => pieceOf(stanzas, unrationed));
   }

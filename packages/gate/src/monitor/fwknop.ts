@@ -23,6 +23,7 @@ import {
 } from './fwknop-policy.ts';
 import type { FwknopReplay, ReplayRefusal } from './fwknop-replay.ts';
 import { FwknopTable, type SharedCredential } from './fwknop-table.ts';
+import type { GpgCredential } from './gpg-process.ts';
 import { leadFor, type Grant } from './grant.ts';
 import type { GrantBook } from './grants.ts';
 import { isPossibleOpener } from './possible-opener.ts';
@@ -89,11 +90,8 @@ export interface FwknopContext {
   readonly onEvent: (event: FwknopEvent) => void;
 }
 
-/** How the sentry that runs is reached. */
-export interface FwknopLine {
-  readonly setFwknopHears: (hears: Fwknop['hear'] | undefined) => void;
-  readonly sendTables: (frames: readonly CredentialFrame[]) => boolean;
-}
+/** How the sentry that runs is told of credentials. False: it reads too slowly, and nothing was sent. */
+export type SendTables = (frames: readonly CredentialFrame[]) => boolean;
 
 /** Packets that one credential may have judged: at once, then a second. It may be that of a hundred people. */
 const BURST = 256;
@@ -106,7 +104,7 @@ export class FwknopRequests {
   readonly #refused = new Map<FwknopRefused, number>();
   #configuration: Pick<Configuration, 'fwknop' | 'services'> = { fwknop: undefined, services: [] };
   #table = new FwknopTable(0, undefined);
-  #line: FwknopLine | undefined;
+  #send: SendTables | undefined;
   #opened = 0;
   /** Whether the sentry has the table. */
   #told = true;
@@ -131,20 +129,26 @@ export class FwknopRequests {
     return fwknop === undefined || fwknop.stanzas.length === 0 ? undefined : fwknop.hear;
   }
 
-  /** The sentry is there. */
-  connect(line: FwknopLine): void {
-    this.#line = line;
+  /** The credentials that gpg opens, with the numbers that the sentry has for them. */
+  get gpgCredentials(): GpgCredential[] {
+    return this.#table.credentials.flatMap(({ stanzas: [first] }, credential) =>
+      first?.cipher.kind === 'gpg' ? [{ credential, ...first.cipher }] : [],
+    );
   }
 
-  /** Takes a configuration into use. */
-  configure(configuration: Pick<Configuration, 'fwknop' | 'services'>): void {
+  /** The sentry is there. */
+  connect(send: SendTables): void {
+    this.#send = send;
+  }
+
+  /** Takes a configuration into use; the sentry is told with the next tick. False: it is as before. */
+  configure(configuration: Pick<Configuration, 'fwknop' | 'services'>): boolean {
     const same = configuration.fwknop === this.#configuration.fwknop;
     this.#configuration = configuration;
-    if (same) return;
+    if (same) return false;
     this.#table = new FwknopTable((this.#table.serial + 1) & 0xffff, configuration.fwknop);
-    this.#line?.setFwknopHears(this.hears);
     this.#told = false;
-    this.tick();
+    return true;
   }
 
   /** The table that a sentry begins with. */
@@ -152,9 +156,9 @@ export class FwknopRequests {
     return this.#table.frames();
   }
 
-  /** Some times a second: a sentry that read too slowly is told again. */
+  /** Some times a second: the sentry is told what it was not told yet. */
   tick(): void {
-    if (!this.#told) this.#told = this.#line?.sendTables(this.#table.frames()) ?? true;
+    if (!this.#told) this.#told = this.#send?.(this.#table.frames()) ?? true;
   }
 
   /** Judges one packet. What opens is open when the promise resolves; it waits only where a name has to be looked up. */
@@ -233,6 +237,8 @@ export class FwknopRequests {
     if (typeof host !== 'string') return this.#open(stanza, decision, request, forwardTo(target, host), now);
     if (this.#configuration.fwknop?.natNames !== true) return refuse('nat-name');
     const address = await this.#context.lookUp(host, source.family);
+    // The configuration may be another one meanwhile.
+    if (request.serial !== this.#table.serial) return refuse('past');
     if (address === undefined) return refuse('nat-name');
     return this.#open(stanza, decision, request, forwardTo(target, address), this.#context.clock());
   }

@@ -1,3 +1,4 @@
+import { dirname, join } from 'node:path';
 import process from 'node:process';
 import type { UnixMicros } from '@postern/protocol';
 import { PersonError } from '@postern/terminal';
@@ -7,7 +8,8 @@ import { notifyManager } from '../system/notify.ts';
 import { administration } from './administration.ts';
 import { AdminServer, refuseSecond } from './admin-server.ts';
 import { Gate, type GateOptions } from './gate.ts';
-import { makeLog } from './log.ts';
+import { startGpg } from './gpg-process.ts';
+import { makeLog, type Log } from './log.ts';
 import { CommandProcess } from './command-process.ts';
 import { commandUser } from './door-commands.ts';
 import { TimedCommands, type TimedCommandsContext } from './timed-commands.ts';
@@ -17,10 +19,11 @@ import { lookUp } from './look-up.ts';
 import { confine } from './privileges.ts';
 import { rehearse } from './rehearsal.ts';
 import { startSentry } from './sentry-process.ts';
+import { lookUpUser } from './sentry-user.ts';
 import type { Store } from './store.ts';
-import { fwknopOf } from '../config/fwknop/load.ts';
+import { fwknopOf, lastUseByFwknopd } from '../config/fwknop/load.ts';
 import { knockdDoors } from '../config/knockd/load.ts';
-import { loadGate } from '../config/load.ts';
+import { loadGate, type GateConfiguration } from '../config/load.ts';
 
 const HOUSEKEEPING = 60_000;
 /** How often the ruleset is looked after, in milliseconds. */
@@ -67,7 +70,7 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
   const { configFile, knockd } = options;
   const moreDoors: GateOptions['moreDoors'] =
     knockd === undefined ? undefined : (configuration, leaveOut) => knockdDoors(knockd, configuration, leaveOut);
-  const fwknop = fwknopOptions(options.fwknop);
+  const fwknop = fwknopOptions(options.fwknop, preview, log);
   using gate = new Gate({ configFile, firewall: openNftables(), clock, log, commands, oneTime, moreDoors, fwknop });
   const { configuration } = gate;
   using sentry = startSentry({
@@ -91,7 +94,7 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
     },
     tables: () => [...gate.knocks.tables(), ...gate.fwknop.requests.tables()],
     knockPlan: gate.knocks.plan,
-    fwknopHears: gate.fwknop.requests.hears,
+    fwknop: gate.fwknop.hearing,
     onRefused: (reason) => {
       gate.refused(reason);
     },
@@ -103,9 +106,9 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
     sentry.setKeys(keys);
   };
   gate.knocks.connect(sentry);
-  gate.fwknop.requests.connect(sentry);
+  gate.fwknop.connect(sentry);
   gate.tickKnocks();
-  const handlers = administration(gate, sentry, { version: options.version, started });
+  const handlers = administration(gate, sentry, { version: options.version, started, fwknop: options.fwknop });
   // No request can come before the ruleset is there: the event loop has not turned since the sentry was started.
   gate.start();
   await using server = await AdminServer.listen(configuration.socket, handlers);
@@ -159,7 +162,19 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
   return 0;
 }
 
-function fwknopOptions(directory: string | undefined): FwknopOptions {
-  if (directory === undefined) return { lookUp };
-  return { lookUp, more: (configuration, leaveOut) => fwknopOf(directory, configuration, leaveOut) };
+function fwknopOptions(
+  directory: string | undefined,
+  { sentryUser, socket }: GateConfiguration,
+  log: Log,
+): FwknopOptions {
+  const gpg = join(dirname(socket), 'gpg');
+  const startHelper: FwknopOptions['startGpg'] = (credentials) =>
+    startGpg({ credentials, user: lookUpUser(sentryUser), directory: gpg, log });
+  const common = { lookUp, startGpg: startHelper };
+  if (directory === undefined) return common;
+  return {
+    ...common,
+    more: (configuration, leaveOut) => fwknopOf(directory, configuration, leaveOut),
+    before: lastUseByFwknopd(directory),
+  };
 }

@@ -26,7 +26,7 @@ import { FRAME, FWKNOP_COUNTERS, KNOCK_COUNTERS, type FwknopCounter } from '../l
 import { Reassembler } from '../line/reassembler.ts';
 import * as libc from '../system/libc.ts';
 import { BackOff } from './back-off.ts';
-import { FwknopSockets, type FwknopHears } from './fwknop-sockets.ts';
+import { FwknopSockets, type FwknopHearingNow, type FwknopHears } from './fwknop-sockets.ts';
 import { KnockSockets, type KnockPlan } from './knock-sockets.ts';
 import { SentryOutput } from './sentry-output.ts';
 import { SentrySockets, type GateKeys, type Hearing } from './sentry-sockets.ts';
@@ -78,8 +78,8 @@ export interface SentryOptions {
   readonly knockPlan?: KnockPlan | undefined;
   /** A credential opened a packet of fwknop's format. Every field is what the sentry says: hostile. */
   readonly onFwknop?: (event: FwknopFrame) => void;
-  /** Where packets of fwknop's format are heard; undefined: nowhere. */
-  readonly fwknopHears?: FwknopHears | undefined;
+  /** How packets of fwknop's format are heard; undefined: not at all. */
+  readonly fwknop?: FwknopHearingNow | undefined;
   /** The sentry sent what no sentry of ours sends (`frame`), or more than `table.ts` lets it (`rate-line`). The caller counts it. */
   readonly onRefused: (reason: 'frame' | 'rate-line') => void;
   /** The sentry ended and is started again after `delay` milliseconds. */
@@ -110,7 +110,7 @@ export interface SentryProcess extends Disposable {
    */
   setKnockPlan(plan: KnockPlan | undefined): void;
   /** The same for packets of fwknop's format. */
-  setFwknopHears(hears: FwknopHears | undefined): void;
+  setFwknop(now: FwknopHearingNow): void;
   /** Sends tables to the sentry that runs. False: it reads too slowly, and none of them was sent. */
   sendTables(frames: readonly TableFrame[]): boolean;
   /** Refusals of the sentry since the monitor's start, restarts included. */
@@ -205,6 +205,7 @@ class KeptSentry implements SentryProcess {
   #knockPlan: KnockPlan | undefined;
   readonly #fwknopTotals = new Map<FwknopCounter, number>();
   #fwknopSockets: FwknopSockets | undefined;
+  #gpgFd: number | undefined;
   readonly #ticker: NodeJS.Timeout;
   #restart: NodeJS.Timeout | undefined;
   #gateKeys: GateKeys;
@@ -228,7 +229,8 @@ class KeptSentry implements SentryProcess {
         options.log('warning', `IPv${String(family)} is heard without tags in the kernel: ${why ?? ''}`);
     }
     this.#hearKnocks(options.knockPlan);
-    this.#hearFwknop(options.fwknopHears);
+    this.#gpgFd = options.fwknop?.gpgFd;
+    this.#hearFwknop(options.fwknop?.hears);
     this.#ticker = setInterval(() => {
       this.#tick();
     }, TICK);
@@ -260,10 +262,12 @@ class KeptSentry implements SentryProcess {
     if (before !== this.#knockSockets && this.#life !== undefined) this.#end(this.#life, PLANNED);
   }
 
-  setFwknopHears(hears: FwknopHears | undefined): void {
-    const before = this.#fwknopSockets;
+  setFwknop({ hears, gpgFd }: FwknopHearingNow): void {
+    const before = [this.#fwknopSockets, this.#gpgFd];
+    this.#gpgFd = gpgFd;
     this.#hearFwknop(hears);
-    if (before !== this.#fwknopSockets && this.#life !== undefined) this.#end(this.#life, PLANNED);
+    const same = before[0] === this.#fwknopSockets && before[1] === gpgFd;
+    if (!same && this.#life !== undefined) this.#end(this.#life, PLANNED);
   }
 
   sendTables(frames: readonly TableFrame[]): boolean {
@@ -315,9 +319,10 @@ class KeptSentry implements SentryProcess {
     libc.closeOnExec(3);
     const knocks = this.#knockSockets?.fds;
     const fwknop = this.#fwknopSockets?.fds;
+    const gpgFd = this.#gpgFd;
     // What is missing is /dev/null: a number that is free Node would give to something of its own, which the sandbox would then cut off.
     const nothing = openSync('/dev/null', 'r');
-    const wanted = [packet4, packet6, udp4, udp6, knocks?.[4], knocks?.[6], fwknop?.[4], fwknop?.[6]];
+    const wanted = [packet4, packet6, udp4, udp6, knocks?.[4], knocks?.[6], fwknop?.[4], fwknop?.[6], gpgFd];
     const descriptors = wanted.map((fd) => fd ?? nothing);
     const child = spawn(program, args, {
       stdio: ['ignore', 'ignore', 'pipe', 'pipe', ...descriptors],
@@ -369,7 +374,7 @@ class KeptSentry implements SentryProcess {
     const present = { packet4: packet4 !== undefined, packet6: packet6 !== undefined };
     const replies = { udp4: udp4 !== undefined, udp6: udp6 !== undefined };
     const heard = { knock4: knocks !== undefined, knock6: knocks !== undefined };
-    const heardOf = { fwknop4: fwknop !== undefined, fwknop6: fwknop !== undefined, gpg: false };
+    const heardOf = { fwknop4: fwknop !== undefined, fwknop6: fwknop !== undefined, gpg: gpgFd !== undefined };
     const use = { receiveUdp: this.#sockets.capture === 'dgram', pqRequired: pq === 'required', ...heard, ...heardOf };
     send(life, { type: 'setup', ...present, ...replies, ...use, port, x25519: secrets.x25519, xwing: secrets.xwing });
     this.#sendKeys(life);

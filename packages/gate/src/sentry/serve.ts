@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
-import { importStaticPrivate, RECEIPT, type Refusal, sealReceipt, type UnixMicros } from '@postern/protocol';
+import { importStaticPrivate, readU32, RECEIPT, type Refusal, sealReceipt, type UnixMicros } from '@postern/protocol';
 import type { KeysFrame, MonitorFrame, SetupFrame, VerdictFrame } from '../line/codec.ts';
 import { SENTRY_FD } from '../line/frame.ts';
 import * as libc from '../system/libc.ts';
@@ -18,7 +18,8 @@ import {
   type KnockCapture,
 } from './capture.ts';
 import { isPossibleSource, type Datagram } from './decode-packet.ts';
-import { FwknopForwarder } from './fwknop-forwarder.ts';
+import { FwknopForwarder, type GpgAsked } from './fwknop-forwarder.ts';
+import { GpgEnd } from './gpg-end.ts';
 import type { LineEnd } from './line-end.ts';
 import { Pending } from './pending.ts';
 import { Pipeline, type Opened } from './pipeline.ts';
@@ -44,7 +45,8 @@ export function serve(started: Started, clock: () => UnixMicros = systemClock): 
   const knocks = knockCapturesOf(setup);
   const fwknops = fwknopCapturesOf(setup);
   const sentry = new Sentry(started, clock);
-  const polled = new Polled([line.fd, ...[...captures, ...knocks, ...fwknops].map(({ fd }) => fd)]);
+  const heard = [...captures, ...knocks, ...fwknops];
+  const polled = new Polled([line.fd, ...heard.map(({ fd }) => fd), ...(setup.gpg ? [SENTRY_FD.gpg] : [])]);
   for (;;) {
     polled.wait(sentry.rest());
     if (
@@ -78,6 +80,7 @@ export function serve(started: Started, clock: () => UnixMicros = systemClock): 
         sentry.hearFwknop(capture, arrival === 'datagram');
       }
     });
+    if (setup.gpg && polled.ready(heard.length + 1)) sentry.hearGpg();
   }
 }
 
@@ -117,6 +120,7 @@ class Sentry {
   readonly #reporter = new Reporter(performance.now());
   readonly #knocks: PortKnocks;
   readonly #fwknop: FwknopForwarder;
+  readonly #gpg: GpgEnd<GpgAsked> | undefined;
   /** Knocks and packets of fwknop's format come to one open port. */
   readonly #mixed: boolean;
   readonly #replies: Readonly<Record<4 | 6, ReplySocket | undefined>>;
@@ -133,7 +137,12 @@ class Sentry {
       },
     });
     this.#mixed = setup.receiveUdp;
-    this.#fwknop = new FwknopForwarder({ send: (frame) => line.send(frame) });
+    const gpg = setup.gpg ? new GpgEnd<GpgAsked>(SENTRY_FD.gpg, readU32(randomBytes(4), 0)) : undefined;
+    this.#gpg = gpg;
+    this.#fwknop = new FwknopForwarder({
+      send: (frame) => line.send(frame),
+      gpg: gpg && ((credential, ciphertext, asked, now) => gpg.request(credential, ciphertext, asked, now)),
+    });
     this.#setKeys(keys);
     this.#replies = {
       4: setup.udp4 ? new ReplySocket(SENTRY_FD.udp4, 4) : undefined,
@@ -178,6 +187,15 @@ class Sentry {
     const heard = hasForm && isPossibleSource(datagram.source, datagram.family);
     const payload = heard ? buffer.subarray(datagram.from, datagram.to) : undefined;
     this.#fwknop.hear(payload, datagram, this.#clock());
+  }
+
+  /** Takes what the GPG helper answers. @throws Error when its line was closed: the monitor holds both ends open */
+  hearGpg(): void {
+    const now = this.#clock();
+    const open = this.#gpg?.receive((answer, asked) => {
+      this.#fwknop.answer(answer, asked, now);
+    }, now);
+    if (open === false) throw new Error('the line to the GPG helper was closed');
   }
 
   /** Does what the monitor says. */

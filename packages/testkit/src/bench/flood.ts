@@ -2,6 +2,7 @@ import { parseAddress, toHex } from '@postern/protocol';
 import type { Bench } from './bench.ts';
 import { GATE, KNOCK_PORT, STRANGER, Stage } from './stage.ts';
 import { round, summarise } from './statistics.ts';
+import { worldProcess } from './world-process.ts';
 
 const KNOCKS = 100;
 const ASKED = 100_000;
@@ -18,7 +19,7 @@ export const flood: Bench = {
     const plan = stage.plan(1, 4, KNOCKS, KNOCKS, 40);
     const cpu = stage.gate.cpu();
     const hex = (text: string): string => toHex(parseAddress(text) ?? new Uint8Array(16));
-    const junk = stage.worldProcess('junk.ts', [
+    const junk = worldProcess(stage.world, 'junk.ts', [
       '4',
       hex(STRANGER[4]),
       hex(GATE[4]),

@@ -3,7 +3,6 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, fdatasyncSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import process from 'node:process';
 import { deviceIdOf, importSigner, KEYED, parseAddress, toHex } from '@postern/protocol';
 import { GateFiles } from '../gate-process.ts';
 import { inNamespace } from '../in-namespace.ts';
@@ -12,6 +11,7 @@ import { Namespace } from '../namespace.ts';
 import type { Bench } from './bench.ts';
 import type { KnockPlan } from './knock-prober.ts';
 import { round, summarise } from './statistics.ts';
+import { probe } from './world-process.ts';
 
 const ROUNDS = 100;
 /** Not measured: the gate's first knocks wait for compilers. */
@@ -125,18 +125,9 @@ export const knockLatency: Bench = {
         return kinds[turn % kinds.length]?.(Math.floor(turn / kinds.length) * BLOCK + (at % BLOCK));
       }).filter((knock) => knock !== undefined);
       const plan: KnockPlan = { servicePort: PORT, pause: PAUSE, knocks };
-      const file = join(gate.directory, 'plan.json');
-      writeFileSync(file, JSON.stringify(plan), { mode: 0o600 });
       const before = durableWrites(gate.directory, ROUNDS);
       say(`${String(rounds)} rounds of a door, a keyed knock and knockd's door …`);
-      const prober = join(import.meta.dirname, 'knock-prober.ts');
-      const child = world.spawn(process.execPath, ['--conditions=source', prober, file], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      });
-      let out = '';
-      child.stdout?.on('data', (chunk: Buffer) => (out += chunk.toString()));
-      await new Promise((resolve) => child.once('close', resolve));
-      const { milliseconds } = JSON.parse(out) as { milliseconds: (number | null)[] };
+      const milliseconds = await probe(world, 'knock-prober.ts', plan);
       const of = (which: number): ReturnType<typeof summarise> =>
         summarise(milliseconds.filter((_, at) => Math.floor(at / BLOCK) % kinds.length === which).slice(WARM_UP));
       const [classic, keyed, knockd] = [of(0), of(1), of(2)];

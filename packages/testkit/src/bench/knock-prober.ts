@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { boundPorts, fromHex, KEYED, keyedPorts, slotOf, type ServiceName, type UnixMicros } from '@postern/protocol';
+import { awaitAnswer } from './await-answer.ts';
 import { close, send, socketAddress, SynProbe, tightTimers, udpSocket, wait } from './native-socket.ts';
 
 /** What the prober is told. Bytes are hexadecimal. */
@@ -21,11 +22,9 @@ export interface KnockPlan {
   }[];
 }
 
-const GIVE_UP = 1_000;
-/** From packet to packet, and from SYN to SYN of the probe, in microseconds. */
-const [GAP, STEP] = [2_000, 200] as const;
-/** No probe before that, in microseconds: a probe takes processor time that the gate needs. */
-const QUIET = 300;
+/** From packet to packet, in microseconds. */
+const GAP = 2_000;
+const PATIENCE = { quiet: 300, late: 1_000, giveUp: 1_000_000 } as const;
 
 /** Just enough of a keyed knock, so that its last packet is the one that opens. */
 function portsOf(way: KnockPlan['knocks'][number]['way'], from: Uint8Array): readonly number[] {
@@ -65,15 +64,7 @@ function knockAndProbe(
     }
     const sent = performance.now();
     knocks.at(-1)?.send();
-    wait([], [], QUIET);
-    for (;;) {
-      const elapsed = performance.now() - sent;
-      if (elapsed > GIVE_UP) return undefined;
-      probe.send();
-      // after 20 ms it is late anyway: look less often
-      if (wait([], [probe.fd], elapsed < 20 ? STEP : 1_000).length > 0 && probe.answered())
-        return performance.now() - sent;
-    }
+    return awaitAnswer(probe, sent, PATIENCE);
   } finally {
     for (const { fd } of [...knocks, probe]) close(fd);
   }

@@ -4,11 +4,13 @@ import { cpus } from 'node:os';
 import type { Bench } from './bench.ts';
 import { client } from './client.ts';
 import { flood } from './flood.ts';
+import { fwknopJunk } from './fwknop-junk.ts';
+import { fwknopLatency } from './fwknop-latency.ts';
 import { knockChannel } from './knock-channel.ts';
 import { knockLatency } from './knock-latency.ts';
 import { latency } from './latency.ts';
 
-const benches: readonly Bench[] = [latency, knockLatency, flood, client, knockChannel];
+const benches: readonly Bench[] = [latency, knockLatency, fwknopLatency, fwknopJunk, flood, client, knockChannel];
 
 const args = process.argv.slice(2);
 const json = args.includes('--json');

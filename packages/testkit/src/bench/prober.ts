@@ -19,6 +19,7 @@ import {
   type Suite,
   type UnixMicros,
 } from '@postern/protocol';
+import { awaitAnswer } from './await-answer.ts';
 import { close, send, socketAddress, SynProbe, tightTimers, udpSocket, wait } from './native-socket.ts';
 
 /** What the prober is told. Bytes are hexadecimal. */
@@ -38,11 +39,8 @@ export interface Plan {
   readonly knocks: readonly { readonly seed: string; readonly address: string }[];
 }
 
-const GIVE_UP = 1_000;
-/** No probe before that, in milliseconds: well below the sum of what the steps take alone. */
-const QUIET = 0.8;
-/** Between two SYNs, in microseconds: the resolution of the measurement. */
-const STEP = 200;
+/** Quiet well below the sum of what the steps take alone. */
+const PATIENCE = { quiet: 800, late: 2_000, giveUp: 1_000_000 } as const;
 
 function micros(): UnixMicros {
   return (Date.now() * 1000) as UnixMicros;
@@ -80,19 +78,7 @@ function knockAndProbe(plan: Plan, knock: Plan['knocks'][number]): number | unde
   try {
     const sent = performance.now();
     send(udp, packet);
-    for (;;) {
-      const elapsed = performance.now() - sent;
-      if (elapsed > GIVE_UP) return undefined;
-      // Nothing can be open yet, and a probe takes processor time that the gate needs.
-      if (elapsed < QUIET) {
-        wait([], [], (QUIET - elapsed) * 1000);
-        continue;
-      }
-      probe.send();
-      // after 20 ms it is late anyway: look less often
-      if (wait([], [probe.fd], elapsed < 20 ? STEP : 2_000).length > 0 && probe.answered())
-        return performance.now() - sent;
-    }
+    return awaitAnswer(probe, sent, PATIENCE);
   } finally {
     close(probe.fd);
     close(udp);

@@ -1,14 +1,14 @@
 /** What the benchmarks measure on: a gate and a world of many addresses, joined by a veth pair, with a real posternd and many devices. */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
-import process from 'node:process';
 import { fromHex, importSigner, importStaticPrivate, parseAddress, toHex, type Suite } from '@postern/protocol';
 import { GateFiles } from '../gate-process.ts';
 import { inNamespace } from '../in-namespace.ts';
 import { Namespace } from '../namespace.ts';
 import type { Plan } from './prober.ts';
+import { probe } from './world-process.ts';
 
 /** Addresses of the gate. */
 export const GATE = { 4: '10.90.0.1', 6: 'fd90::1' } as const;
@@ -133,31 +133,8 @@ export class Stage implements AsyncDisposable {
   }
 
   /** Runs the prober in the world; milliseconds for each knock, null where nothing answered. */
-  async probe(plan: Plan): Promise<(number | null)[]> {
-    const file = join(this.gate.directory, 'plan.json');
-    writeFileSync(file, JSON.stringify(plan), { mode: 0o600 });
-    const out = await this.worldProcess('prober.ts', [file]);
-    rmSync(file);
-    return (JSON.parse(out) as { milliseconds: (number | null)[] }).milliseconds;
-  }
-
-  /** Runs a program of this folder in the world to its end; its standard output. */
-  worldProcess(script: string, args: readonly string[]): Promise<string> {
-    const child = this.world.spawn(
-      process.execPath,
-      ['--conditions=source', join(import.meta.dirname, script), ...args],
-      {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      },
-    );
-    let out = '';
-    child.stdout?.on('data', (chunk: Buffer) => (out += chunk.toString()));
-    return new Promise((resolve, reject) => {
-      child.once('close', (code) => {
-        if (code === 0) resolve(out);
-        else reject(new Error(`${script} ended with ${String(code)}`));
-      });
-    });
+  probe(plan: Plan): Promise<(number | null)[]> {
+    return probe(this.world, 'prober.ts', plan);
   }
 
   #secrets(): { x25519: Uint8Array; xwing: Uint8Array; gateKey: Uint8Array } {

@@ -79,10 +79,7 @@ start = ["/bin/sh", "-c", "yes loud | head -c 100000; printf '\\\\033[31m'; exit
       await knock(['tcp/7003']);
       const deadline = Date.now() + 8_000;
       while (!/how=time-limit.*output=before/.test(house.gate.log) && Date.now() < deadline) await sleep(50);
-      assert.match(
-        house.gate.log,
-        /error: the start command failed door=slow how=time-limit .*output=before/,
-      );
+      assert.match(house.gate.log, /error: the start command failed door=slow how=time-limit .*output=before/);
       const left = house.gateSide.run('sh', ['-c', `ip netns pids ${house.gateSide.name} | xargs ps -o args= -p`]);
       assert.doesNotMatch(left, /sleep 3[01]/);
     });

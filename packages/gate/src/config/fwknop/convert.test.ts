@@ -252,11 +252,11 @@ test('a stanza with a key and gpg becomes two', () => {
 test('stanzas are called after the user that they ask for, each by a name of its own', () => {
   const stanza = (user: string): string => `${SOUND}REQUIRE_USERNAME ${user}\n`;
   const { sources } = converted(
-    stanza('ada') + SOUND + stanza('ada') + stanza('a b+c') + stanza('-') + stanza('ada-gpg'),
+    stanza('ada') + SOUND + stanza('ada') + stanza('a b+c') + stanza('-') + stanza('ada-gpg') + stanza('42'),
   );
   assert.deepEqual(
     sources.map(({ name }) => name),
-    ['ada', 'stanza-2', 'ada-2', 'a-b-c', 'stanza-5', 'ada-gpg-2'],
+    ['ada', 'stanza-2', 'ada-2', 'a-b-c', 'stanza-5', 'ada-gpg-2', 'user-42'],
   );
 });
 

@@ -69,7 +69,8 @@ function nameFor({ values }: AccessStanza, index: number, taken: Set<string>): s
   const user = (values.get('REQUIRE_USERNAME')?.value ?? '')
     .replace(/[^A-Za-z0-9._-]+/g, '-')
     .replace(/^[^A-Za-z0-9]+/, '');
-  const plain = user === '' ? `stanza-${index + 1}` : user.slice(0, 50);
+  const short = user.slice(0, 50);
+  const plain = user === '' ? `stanza-${index + 1}` : /^\d+$/.test(short) ? `user-${short}` : short;
   let name = plain;
   for (let number = 2; taken.has(name); number++) name = `${plain}-${number}`;
   taken.add(name).add(`${name}-gpg`);
@@ -120,6 +121,11 @@ function settingsOf(daemon: FwknopdFile, notes: Note[]): Omit<FwknopTable, 'stan
     const text = 'a service sees the address of the interface by which this host reaches it, whatever stands here';
     note('changed', at('SNAT_TRANSLATE_IP'), text);
   }
+  note(
+    'changed',
+    at('ACCESS_FOLDER'),
+    'its files are read in the order of their names, which fwknopd does not promise',
+  );
   const age = ageOf(daemon, note);
   for (const [name, variable] of daemon.values) note('no-meaning', variable, MEANINGLESS[name]);
   noteCarried(daemon, notes);

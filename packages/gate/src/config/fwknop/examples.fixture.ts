@@ -13,7 +13,7 @@ MAX_SPA_PACKET_AGE          60;
 ENABLE_DIGEST_PERSISTENCE   Y;
 FWKNOP_RUN_DIR              /run/fwknop;
 FWKNOP_PID_FILE             $FWKNOP_RUN_DIR/fwknopd.pid;
-SYSLOG_FACILITY             LOG_AUTH;
+SYSLOG_FACILITY             LOG_DAEMON;
 `,
   'access.conf': `
 # Ada, from the office and from home
@@ -111,8 +111,8 @@ HMAC_KEY_BASE64       ${hmacKey('backup, too')};
 ENABLE_CMD_EXEC       Y;
 CMD_EXEC_USER         backup;
 ENABLE_CMD_SUDO_EXEC  Y;
-CMD_SUDO_EXEC_USER    archive;
-CMD_SUDO_EXEC_GROUP   disk;
+CMD_SUDO_EXEC_USER    nobody;
+CMD_SUDO_EXEC_GROUP   backup;
 
 # A key and gpg: packets of either are taken.
 SOURCE                ANY;

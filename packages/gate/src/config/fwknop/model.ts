@@ -31,13 +31,17 @@ export type FwknopCipher =
       readonly program: string;
       /** Of the private key; undefined: none is needed, or an agent has it. */
       readonly passphrase: Uint8Array | undefined;
-      /** Fingerprints of whom the signature may be of, upper-case hexadecimal; undefined: packets need no signature. */
+      /** Of whom the signature may be: fingerprints, or the last 16 or 8 digits of one, upper-case hexadecimal; undefined: packets need no signature. */
       readonly signers: readonly string[] | undefined;
       /** A signature that does not verify counts as one. Only for who used GPG_IGNORE_SIG_VERIFY_ERROR. */
       readonly ignoreBadSignature: boolean;
     };
 
-/** A command that is run, as a program with its arguments. `{source}` and the others in it stand for values: see `docs/fwknop.md`. */
+/**
+ * Commands that are run, each as a program with its arguments. In them stand for values: `{source}` (what is opened for), `{packet_source}`, `{destination}`
+ * (of the packet), `{port}` and `{protocol}` (6 or 17) of the first port that is asked for, `{timeout}` (the packet's time and the seconds, in seconds since
+ * 1970), `{client_timeout}` (seconds that the client asked for).
+ */
 export interface FwknopCycle {
   readonly open: readonly string[];
   /** Undefined: nothing is run at the end. */

@@ -83,8 +83,8 @@ export interface FwknopTable {
   readonly stanzas?: Readonly<Record<string, StanzaTable>> | undefined;
 }
 
-/** What a stanza's name may be. */
-export const STANZA_NAME: RegExp = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+/** What a stanza's name may be. Not a number: those would come before all others, and stanzas are tried in order. */
+export const STANZA_NAME: RegExp = /^(?!\d+$)[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 /** What the name of a system user may be. */
 export const SYSTEM_USER: RegExp = /^[a-z_][a-z0-9_-]{0,31}$/;
 /** A key by its fingerprint, or the last 8 or 16 digits of it. */
@@ -221,7 +221,7 @@ export const fwknopSchema: v.GenericSchema<unknown, FwknopTable> = v.strictObjec
     stanzas: v.optional(
       v.record(
         text(
-          'a stanza is named by 1 to 64 letters, digits, dots, underscores or hyphens, the first a letter or digit; that is expected',
+          'a stanza is named by 1 to 64 letters, digits, dots, underscores or hyphens, the first a letter or digit, not all of them digits; that is expected',
           STANZA_NAME,
         ),
         stanzaSchema,
