@@ -20,7 +20,7 @@ function shown(decision: StanzaDecision): string {
     case 'grant': {
       const { source, endpoints, seconds, target } = decision;
       const list = endpoints.map(({ protocol, port }) => `${protocol}/${String(port)}`).join(' ');
-      const host = target === undefined || typeof target.host === 'string' ? target?.host : formatAddress(target.host);
+      const host = target?.host instanceof Uint8Array ? formatAddress(target.host) : target?.host;
       const lead =
         target === undefined ? '' : ` to ${host ?? ''} ${String(target.port)}${target.masquerade ? ' masked' : ''}`;
       return `${formatAddress(source.address)}/${String(source.prefix)} ${list} ${String(seconds)}s${lead}`;
