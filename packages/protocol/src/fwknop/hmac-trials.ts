@@ -8,7 +8,6 @@ import { MEMORY } from './wasm-assembler.ts';
 
 /** As much of the WebAssembly JavaScript Interface as is used: a global of each engine, not of the language. */
 interface Engine {
-  readonly validate: (bytes: Uint8Array) => boolean;
   readonly Module: new (bytes: Uint8Array) => object;
   readonly Memory: new (pages: { initial: number; maximum: number }) => { readonly buffer: ArrayBuffer };
   readonly Instance: new (module: object, imports: object) => { readonly exports: Readonly<Record<string, unknown>> };
