@@ -129,6 +129,26 @@ module.exports = {
       'What decides never runs code that reads strangers’ bytes.',
     ),
     only(
+      'replay-joins-both',
+      gate('replay'),
+      [gate('replay', 'sentry', 'monitor', 'admin', 'config', 'firewall', 'line'), PROTOCOL, TERMINAL, NODE],
+      'A replay passes recorded packets through the sentry’s code and the monitor’s, and touches no kernel.',
+    ),
+    {
+      name: 'replay-is-on-top',
+      comment:
+        'Nothing that runs as the daemon has the two in one process: only the table of commands knows the replay.',
+      severity: 'error',
+      from: { path: '^packages/', pathNot: [gate('replay'), '^packages/gate/src/program\\.ts$', TEST_CODE] },
+      to: { path: gate('replay') },
+    },
+    unreachable(
+      'replay-opens-nothing',
+      '^packages/gate/src/replay/main\\.ts$',
+      { path: '^packages/gate/src/firewall/nftables\\.ts$' },
+      'Its firewall is in memory.',
+    ),
+    only(
       'admin-asks-the-socket',
       gate('admin'),
       [

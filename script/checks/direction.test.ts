@@ -60,6 +60,11 @@ const PLANTS: readonly (readonly [rule: string, file: string, imported: string])
   ['gpg-is-small', 'gate/src/gpg/planted-c.ts', '../monitor/grants.ts'],
   ['monitor-not-sentry', 'gate/src/monitor/planted.ts', '../sentry/seen.ts'],
   ['monitor-npm', 'gate/src/monitor/main.ts', 'fast-check'],
+  ['replay-joins-both', 'gate/src/replay/planted-a.ts', '../system/libc.ts'],
+  ['replay-is-on-top', 'gate/src/monitor/planted-b.ts', '../replay/spa.ts'],
+  ['replay-is-on-top', 'gate/src/sentry/planted-e.ts', '../replay/spa.ts'],
+  ['replay-is-on-top', 'gate/src/run.ts', './replay/main.ts'],
+  ['replay-opens-nothing', 'gate/src/replay/tally.ts', '../firewall/nftables.ts'],
   ['admin-asks-the-socket', 'gate/src/admin/planted.ts', '../firewall/nftables.ts'],
   ['one-database-owner', 'gate/src/admin/planted-b.ts', 'node:sqlite'],
   ['no-tests-in-product', 'gate/src/config/planted-b.ts', '@postern/testkit'],
@@ -107,6 +112,7 @@ test('every planted import is caught by the rule that forbids it', () => {
   const start: Readonly<Record<string, string>> = {
     'sentry-reaches-no-decision': 'gate/src/sentry/main.ts',
     'sentry-npm': 'gate/src/sentry/main.ts',
+    'replay-opens-nothing': 'gate/src/replay/main.ts',
   };
   assert.deepEqual(
     PLANTS.filter(([rule, file]) => !caught(rule, start[rule] ?? file)).map(

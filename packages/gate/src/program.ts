@@ -22,6 +22,7 @@ import { unprotect } from './admin/commands/unprotect.ts';
 import { userAdd } from './admin/commands/user-add.ts';
 import { userList } from './admin/commands/user-list.ts';
 import { userRevoke } from './admin/commands/user-revoke.ts';
+import { replayCommand } from './replay.ts';
 import { run } from './run.ts';
 import { undo } from './undo.ts';
 import { version } from './version.ts';
@@ -33,11 +34,11 @@ export const program: Program = {
   summary: 'hides services, and opens them for one person at a time',
   description: [
     'This host becomes a gate: its services are hidden from everybody, and a device that proves in one packet that it may come in gets one of them opened, for itself, for a short time.',
-    'All commands but `init`, `run`, `check`, `doctor` and `schema` ask the running daemon, over a socket that is for root only.',
+    'All commands but `init`, `run`, `check`, `doctor`, `replay` and `schema` ask the running daemon, over a socket that is for root only.',
   ],
   options: [],
   commands: [
-    ...[init, run, status, check, doctor, schema, reload],
+    ...[init, run, status, check, doctor, schema, reload, replayCommand],
     ...[userAdd, userList, userRevoke, invite],
     ...[deviceList, deviceRevoke, grantList, grantEnd],
     ...[protect, confirm, unprotect, dark, undo],

@@ -98,6 +98,7 @@ async function startPosternd({
       return gate.log;
     },
     cpu: () => gate.cpu(),
+    heard: () => (gate.json('status') as { knocks: number }).knocks,
     [Symbol.asyncDispose]: () => gate[Symbol.asyncDispose](),
   };
 }

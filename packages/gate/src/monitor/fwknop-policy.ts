@@ -30,7 +30,7 @@ export type StanzaRefusal =
   | 'user'
   | 'nat-off'
   | 'command-off'
-  /** A command that is none: empty, or with a quote that does not end. */
+  /** A command that is none: empty, an option, or with a quote that does not end. */
   | 'command-form'
   | 'ports';
 
@@ -126,8 +126,9 @@ function decideCommand(
   command: string,
 ): Result<StanzaDecision, StanzaRefusal> {
   if (commandUser === undefined) return refuse('command-off');
-  const [program, ...rest] = splitArgv(command) ?? [];
-  if (program === undefined) return refuse('command-form');
+  const [program = '', ...rest] = splitArgv(command) ?? [];
+  // What begins like an option would be one of sudo's.
+  if (program === '' || program.startsWith('-')) return refuse('command-form');
   const [first = program, ...words] = [...commandPrefix, program, ...rest];
   return accept({ kind: 'command', argv: [first, ...words], user: commandUser });
 }

@@ -50,8 +50,9 @@ export function fwknopRecords(database: DatabaseSync, changed: () => void): Fwkn
       } else {
         database.exec('BEGIN IMMEDIATE');
         try {
-          insert.run(credential, time, packet);
+          // Looked for first: what was recorded last is what says that no record was lost.
           const first = oldest.get(credential);
+          insert.run(credential, time, packet);
           const [at, bytes] = [first?.['time'], first?.['packet']];
           if (typeof at === 'number' && bytes instanceof Uint8Array) {
             remove.run(credential, at, bytes);
@@ -59,7 +60,8 @@ export function fwknopRecords(database: DatabaseSync, changed: () => void): Fwkn
           }
           database.exec('COMMIT');
         } catch (error) {
-          database.exec('ROLLBACK');
+          // On a full disk SQLite has done so by itself.
+          if (database.isTransaction) database.exec('ROLLBACK');
           throw error;
         }
       }

@@ -4,7 +4,8 @@ import type { FwknopRecords } from './fwknop-records.ts';
 /** Bytes that name a credential in the record. */
 export const CREDENTIAL_ID = 16;
 const PACKET_ID = 32;
-const ENTRY = CREDENTIAL_ID + 8 + PACKET_ID;
+/** The packet that was recorded last: credential 16, time u64, packet 32; then the latest time of any packet u64. */
+const ENTRY = CREDENTIAL_ID + 8 + PACKET_ID + 8;
 
 /** Names all credentials in the record of floors. */
 const EVERYBODY = new Uint8Array(CREDENTIAL_ID);
@@ -30,13 +31,17 @@ export interface ReplayContext {
 
 /**
  * Which packets of fwknop's format have opened something. The format has no answer, so that nobody can be told `resync`; instead the packet that was recorded
- * last is kept a second time, beside the configuration. A state that does not know it has lost records, and every packet that could be among them is refused
- * from then on: for some minutes nobody gets in who has not got a later time.
+ * last is kept a second time, beside the configuration, with the latest time that any of them had. A state that does not know it has lost records, and every
+ * packet that could be among them is refused from then on: for some minutes nobody gets in who has not got a later time.
  */
 export class FwknopReplay implements Disposable {
   readonly #records: FwknopRecords;
   readonly #fd: number;
   readonly #floor: number;
+  /** The latest time of any packet, unix seconds: clocks are set back, and without an age any time goes. */
+  #latest: number;
+  /** Whether the state does not know the floor yet. */
+  #owed: boolean;
   /** Whether records were lost. */
   readonly lost: boolean;
 
@@ -45,11 +50,24 @@ export class FwknopReplay implements Disposable {
     this.#records = records;
     this.#fd = openSync(anchor, constants.O_RDWR | constants.O_CREAT, 0o600);
     const last = readEntry(this.#fd);
+    this.#latest = last?.latest ?? 0;
     this.lost = last !== undefined && !records.has(last.credential, last.time, last.packet);
+    const known = records.floor(EVERYBODY);
     // A client's clock may have been ahead by as much as we let it.
-    if (this.lost) records.setFloor(EVERYBODY, Math.max(now, last?.time ?? 0) + maxAge);
-    if (before > 0) records.setFloor(EVERYBODY, Math.min(before, now) + maxAge);
-    this.#floor = records.floor(EVERYBODY);
+    const afterLoss = this.lost ? Math.max(now + maxAge, this.#latest) : 0;
+    const afterOther = before > 0 ? Math.min(before, now) + maxAge : 0;
+    this.#floor = Math.max(known, afterLoss, afterOther);
+    this.#owed = this.#floor > known;
+    try {
+      this.#payFloor();
+    } catch {
+      // A full disk. It holds for this run all the same, and nothing is recorded before it is.
+    }
+  }
+
+  #payFloor(): void {
+    if (this.#owed) this.#records.setFloor(EVERYBODY, this.#floor);
+    this.#owed = false;
   }
 
   /** Packets of this time and before are refused, whoever sends them; 0: none. Unix seconds. */
@@ -65,11 +83,14 @@ export class FwknopReplay implements Disposable {
 
   /** The durable record: on return the packet is used, for good. @throws when it could not be written */
   use(credential: Uint8Array, time: number, packet: Uint8Array): void {
+    this.#payFloor();
     this.#records.add(credential, time, packet);
+    this.#latest = Math.max(this.#latest, time);
     const entry = Buffer.alloc(ENTRY);
     entry.set(credential);
     entry.writeBigUInt64BE(BigInt(time), CREDENTIAL_ID);
     entry.set(packet, CREDENTIAL_ID + 8);
+    entry.writeBigUInt64BE(BigInt(this.#latest), CREDENTIAL_ID + 8 + PACKET_ID);
     try {
       writeSync(this.#fd, entry, 0, ENTRY, 0);
     } catch {
@@ -82,10 +103,21 @@ export class FwknopReplay implements Disposable {
   }
 }
 
-function readEntry(fd: number): { credential: Uint8Array; time: number; packet: Uint8Array } | undefined {
+interface Entry {
+  readonly credential: Uint8Array;
+  readonly time: number;
+  readonly packet: Uint8Array;
+  readonly latest: number;
+}
+
+function readEntry(fd: number): Entry | undefined {
   const entry = Buffer.alloc(ENTRY);
   if (readSync(fd, entry, 0, ENTRY, 0) !== ENTRY) return undefined;
-  const time = Number(entry.readBigUInt64BE(CREDENTIAL_ID));
-  const credential = new Uint8Array(entry.subarray(0, CREDENTIAL_ID));
-  return { credential, time, packet: new Uint8Array(entry.subarray(CREDENTIAL_ID + 8)) };
+  const timeAt = (offset: number): number => Number(entry.readBigUInt64BE(offset));
+  return {
+    credential: new Uint8Array(entry.subarray(0, CREDENTIAL_ID)),
+    time: timeAt(CREDENTIAL_ID),
+    packet: new Uint8Array(entry.subarray(CREDENTIAL_ID + 8, CREDENTIAL_ID + 8 + PACKET_ID)),
+    latest: timeAt(CREDENTIAL_ID + 8 + PACKET_ID),
+  };
 }

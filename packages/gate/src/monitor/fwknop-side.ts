@@ -6,7 +6,7 @@ import type { Configuration } from '../config/model.ts';
 import type { CredentialFrame } from '../line/fwknop-codec.ts';
 import type { EventLog } from './event-log.ts';
 import { FwknopReplay } from './fwknop-replay.ts';
-import type { FwknopHears } from './fwknop-sockets.ts';
+import type { FwknopHearingNow } from './fwknop-sockets.ts';
 import { FwknopRequests, type FwknopContext } from './fwknop.ts';
 import type { GpgCredential, GpgProcess } from './gpg-process.ts';
 import type { GrantBook } from './grants.ts';
@@ -25,14 +25,6 @@ export interface FwknopOptions {
   readonly lookUp?: FwknopContext['lookUp'] | undefined;
   /** Starts the helper that hands messages to gpg; without it stanzas with GPG open nothing. @throws PersonError */
   readonly startGpg?: ((credentials: readonly GpgCredential[]) => GpgProcess) | undefined;
-}
-
-/** What a sentry hears of fwknop's format with. */
-export interface FwknopHearingNow {
-  /** Undefined: nowhere. */
-  readonly hears: FwknopHears | undefined;
-  /** The sentry's end of the line to the GPG helper. */
-  readonly gpgFd: number | undefined;
 }
 
 /** How the sentry that runs is reached. */

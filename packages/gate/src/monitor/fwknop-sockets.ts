@@ -6,6 +6,14 @@ import { unite } from '../system/port-ranges.ts';
 /** Where packets of fwknop's format are heard. */
 export type FwknopHears = readonly FwknopHearing[];
 
+/** What a sentry hears of fwknop's format with. */
+export interface FwknopHearingNow {
+  /** Undefined: nowhere. */
+  readonly hears: FwknopHears | undefined;
+  /** The sentry's end of the line to the GPG helper. */
+  readonly gpgFd: number | undefined;
+}
+
 /** The filter of one family. */
 function filterOf(family: 4 | 6, hears: FwknopHears): Uint8Array {
   const ranges = (protocol: 'udp' | 'tcp'): ReturnType<typeof unite> =>

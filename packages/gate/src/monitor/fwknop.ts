@@ -237,6 +237,8 @@ export class FwknopRequests {
     if (typeof host !== 'string') return this.#open(stanza, decision, request, forwardTo(target, host), now);
     if (this.#configuration.fwknop?.natNames !== true) return refuse('nat-name');
     const address = await this.#context.lookUp(host, source.family);
+    // The configuration may be another one meanwhile.
+    if (request.serial !== this.#table.serial) return refuse('past');
     if (address === undefined) return refuse('nat-name');
     return this.#open(stanza, decision, request, forwardTo(target, address), this.#context.clock());
   }

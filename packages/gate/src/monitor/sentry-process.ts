@@ -26,8 +26,7 @@ import { FRAME, FWKNOP_COUNTERS, KNOCK_COUNTERS, type FwknopCounter } from '../l
 import { Reassembler } from '../line/reassembler.ts';
 import * as libc from '../system/libc.ts';
 import { BackOff } from './back-off.ts';
-import type { FwknopHearingNow } from './fwknop-side.ts';
-import { FwknopSockets, type FwknopHears } from './fwknop-sockets.ts';
+import { FwknopSockets, type FwknopHearingNow, type FwknopHears } from './fwknop-sockets.ts';
 import { KnockSockets, type KnockPlan } from './knock-sockets.ts';
 import { SentryOutput } from './sentry-output.ts';
 import { SentrySockets, type GateKeys, type Hearing } from './sentry-sockets.ts';

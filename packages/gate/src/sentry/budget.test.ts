@@ -14,12 +14,13 @@ class NaiveBudget {
     this.#prefix = prefix;
   }
 
-  take(prefix: string, now: number): boolean {
+  take(prefix: string, now: number, units = 1): boolean {
     const total = this.#refill('total', this.#total, now);
     const own = this.#refill(`prefix ${prefix}`, this.#prefix, now);
-    if (total.tokens < 1 || own.tokens < 1) return false;
-    total.tokens -= 1;
-    own.tokens -= 1;
+    const [ofTotal, ofOwn] = [Math.min(units, this.#total.burst), Math.min(units, this.#prefix.burst)];
+    if (total.tokens < ofTotal || own.tokens < ofOwn) return false;
+    total.tokens -= ofTotal;
+    own.tokens -= ofOwn;
     return true;
   }
 
@@ -57,6 +58,36 @@ test('it gives what two plain token buckets give, and forgets nobody who still o
     }),
     { numRuns: 500 },
   );
+});
+
+test('work of several units takes as many tokens, and all that there are where it is more than a bucket holds', () => {
+  let taken = 0;
+  const work = fc.array(
+    fc.tuple(
+      fc.nat(3).map(String),
+      fc.nat(64).map((step) => (step * second) / 32),
+      fc.nat(9),
+    ),
+    {
+      maxLength: 300,
+    },
+  );
+  fc.assert(
+    fc.property(rate, rate, work, (total, prefix, takes) => {
+      const budget = new Budget(total, prefix);
+      const naive = new NaiveBudget(total, prefix);
+      let now = 1_795_000_000 * second;
+      for (const [who, wait, units] of takes) {
+        now += wait;
+        const took = budget.take(who, now, units);
+        assert.equal(took, naive.take(who, now, units));
+        if (took && units > 1) taken++;
+        assert.ok(budget.size <= budget.capacity);
+      }
+    }),
+    { numRuns: 500 },
+  );
+  assert.ok(taken > 500, String(taken));
 });
 
 test('a million prefixes take no more memory than the rate admits', () => {

@@ -13,10 +13,12 @@ import { Seen } from './seen.ts';
 /** Credentials that are tried for one unit of work: some 30 µs. */
 const TRIALS = 32;
 
-/** Work for strangers, in units: for everybody together, and for one IPv4 /24 or IPv6 /56. Without an HMAC a trial is a decryption, and takes this many times as long. */
+/** Work for strangers, in units: for everybody together, and for one IPv4 /24 or IPv6 /56. */
 const TOTAL: Rate = { burst: 16_384, rate: 32_768 };
 const PREFIX: Rate = { burst: 512, rate: 512 };
-const WITHOUT_HMAC = 8;
+/** How much longer than with HMAC-SHA256 a trial takes: with another HMAC, which the codec does not make itself, and without one, where it is a decryption. */
+const OTHER_HMAC = 8;
+const WITHOUT_HMAC = 64;
 
 /** Trials of the credential that a source used last: all sources, and one. What is above goes the strangers' way. */
 const KNOWN_TOTAL: Rate = { burst: 4096, rate: 8192 };
@@ -42,7 +44,7 @@ export class FwknopEar {
   readonly #budget = new Budget(TOTAL, PREFIX);
   readonly #knownBudget = new Budget(KNOWN_TOTAL, KNOWN);
   readonly #seen = new Seen(MOST_SEEN);
-  #coming: CredentialPiece[] = [];
+  #coming: { readonly serial: number; readonly pieces: CredentialPiece[] } = { serial: 0, pieces: [] };
   #pieces: readonly CredentialPiece[] = [];
   /** Of a source that may use everything; undefined where some may not. */
   #everything: readonly boolean[] | undefined;
@@ -61,11 +63,14 @@ export class FwknopEar {
 
   /** Takes a part of a table; it is in use when it is whole. */
   obey({ serial, index, pieces, piece }: CredentialFrame): void {
-    if (index === 0) this.#coming = [];
-    if (piece !== undefined) this.#coming.push(piece);
-    if (this.#coming.length !== pieces) return;
-    this.#pieces = this.#coming;
-    this.#coming = [];
+    if (index === 0) this.#coming = { serial, pieces: [] };
+    const coming = this.#coming;
+    // A gap, or a piece of another table: what came so far is the beginning of none.
+    if (serial !== coming.serial || (piece !== undefined && index !== coming.pieces.length)) return;
+    if (piece !== undefined) coming.pieces.push(piece);
+    if (coming.pieces.length !== pieces) return;
+    this.#pieces = coming.pieces;
+    this.#coming = { serial, pieces: [] };
     this.#serial = serial;
     // What is remembered counts in the table before.
     this.#known.clear();
@@ -85,15 +90,17 @@ export class FwknopEar {
     const opened = this.#try(keyring, payload, way, now, after);
     if (!opened.ok) return opened;
     const { credential, replayId, kind } = opened.value;
-    const source = sourceKey(way);
-    // Without an HMAC a message for gpg may be anybody's.
-    if (kind === 'message' || this.#pieces[credential]?.credential.hmac !== undefined) this.#learn(source, credential);
+    // What was tried in vain is remembered already.
     if (after >= 0) return opened;
+    const source = sourceKey(way);
     const id = Buffer.from(replayId).toString('latin1');
     // A copy that came to another address is another packet: where the first one came, it may not count.
     const path = `${source}${Buffer.from(way.destination).toString('latin1')}`;
     if (this.#seen.look(id, path) !== 'new') return refuse('duplicate');
     this.#seen.remember(id, path);
+    // A copy, or what needs no key, would let strangers say who is known.
+    if (kind === 'message' || this.#pieces[credential]?.credential.hmac !== undefined)
+      this.#learn(source, credential);
     return opened;
   }
 
@@ -111,20 +118,22 @@ export class FwknopEar {
       if (opened.ok) return opened;
     }
     const allowed = this.#everything ?? this.#pieces.map(({ sources }) => isAmong(way.source, sources));
+    if (!allowed.includes(true)) return refuse('source');
     const units = this.#unitsOf(allowed);
-    if (units === 0) return refuse('source');
-    if (!this.#budget.take(prefixKey(way.source, PREFIX_BITS[way.family]), now, units)) return refuse('budget');
+    const prefix = prefixKey(way.source, PREFIX_BITS[way.family]);
+    if (units > 0 && !this.#budget.take(prefix, now, units)) return refuse('budget');
     const opened = keyring.open(payload, { allowed: (index) => index > after && allowed[index] === true });
     return opened.ok ? accept(opened.value) : refuse(counterOf(opened.reason));
   }
 
+  /** What is taken of the ration; 0 where nothing is rationed. */
   #unitsOf(allowed: readonly boolean[]): number {
     let trials = 0;
-    this.#pieces.forEach(({ credential, unrationed }, index) => {
-      if (allowed[index] === true && !unrationed) trials += credential.hmac === undefined ? WITHOUT_HMAC : 1;
+    this.#pieces.forEach(({ credential: { hmac }, unrationed }, index) => {
+      if (allowed[index] !== true || unrationed) return;
+      trials += hmac === undefined ? WITHOUT_HMAC : hmac.digest === 'sha256' ? 1 : OTHER_HMAC;
     });
-    const some = allowed.includes(true);
-    return some ? Math.max(1, Math.ceil(trials / TRIALS)) : 0;
+    return Math.ceil(trials / TRIALS);
   }
 
   #learn(source: string, credential: number): void {

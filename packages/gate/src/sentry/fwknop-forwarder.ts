@@ -61,10 +61,12 @@ export class FwknopForwarder {
     this.#ear.obey(frame);
   }
 
-  /** Looks at one payload, which is not kept; undefined: something came that has not even the form. */
-  hear(payload: Uint8Array | undefined, way: FwknopWay, now: UnixMicros): void {
+  /** Looks at one payload, which is not kept; undefined: something came that has not even the form. Returns what it was counted as. */
+  hear(payload: Uint8Array | undefined, way: FwknopWay, now: UnixMicros): FwknopCounter {
     const text = payload !== undefined && way.transport === TCP ? (decodeFwknopHttp(payload) ?? payload) : payload;
-    this.#count(text === undefined ? 'form' : this.#hear(text, way, now));
+    const counted = text === undefined ? 'form' : this.#hear(text, way, now);
+    this.#count(counted);
+    return counted;
   }
 
   /** What the GPG helper made of a packet. */
@@ -135,7 +137,10 @@ function signersOf(signatures: readonly GpgSignature[]): FwknopSigner[] {
     .slice(0, FWKNOP_MOST.signers);
 }
 
-/** Undefined for a request that is longer than the line takes: no fwknop that we know of sends one. */
+/** What a command may be on the line. */
+const COMMAND = new RegExp(`^[ -~]{1,${String(FWKNOP_MOST.command)}}$`);
+
+/** Undefined for a request that is longer than the line takes, or a command that is not printable ASCII. */
 function frameOf(
   from: Pick<FwknopFrame, 'credential' | 'serial' | 'replayId' | 'signers'> & { readonly way: FwknopWay },
   message: FwknopMessage,
@@ -145,7 +150,7 @@ function frameOf(
   const isCommand = message.kind === 'command';
   const ports = isCommand ? [] : message.ports;
   const command = isCommand ? message.command : undefined;
-  if (ports.length > FWKNOP_MOST.ports || (command?.length ?? 0) > FWKNOP_MOST.command) return undefined;
+  if (ports.length > FWKNOP_MOST.ports || (command !== undefined && !COMMAND.test(command))) return undefined;
   return {
     type: 'fwknop',
     ...rest,

@@ -46,8 +46,10 @@ export function fwknopFilter({ family, udp, tcp, icmp }: FwknopPorts): Uint8Arra
   program.do('ld', PACKET_TYPE).if('jeq', PACKET_HOST, undefined, 'refuse');
   program.do('ldb', 0).do('and', ip.versionMask).if('jeq', ip.version, undefined, 'refuse');
   if (family === 4) program.do('ldh', 6).if('jset', 0x3fff, 'refuse');
-  program.do('ldb', ip.protocol).if('jeq', UDP, 'udp').if('jeq', TCP, 'tcp');
-  if (icmp) program.if('jeq', ip.icmp, 'icmp');
+  program.do('ldb', ip.protocol);
+  goOn(program, UDP, 'udp');
+  goOn(program, TCP, 'tcp');
+  if (icmp) goOn(program, ip.icmp, 'icmp');
   program.label('refuse').do('ret', 0);
 
   program.label('udp');
@@ -78,6 +80,11 @@ export function fwknopFilter({ family, udp, tcp, icmp }: FwknopPorts): Uint8Arra
 export function fwknopDatagram(program: Assembler): void {
   between(program, 'fwknop', 4, HEADER + FWKNOP_PAYLOAD.least, HEADER + FWKNOP_PAYLOAD.most);
   base64(program, HEADER);
+}
+
+/** Goes on at a label where the protocol is `number`: with many ports it is further away than a test can jump. */
+function goOn(program: Assembler, number: number, to: string): void {
+  program.if('jeq', number, undefined, `not ${to}`).jump(to).label(`not ${to}`);
 }
 
 /** Refuses but where the port at `offset` is in one of `ranges`. */
