@@ -8,7 +8,8 @@ import type { Namespace } from './namespace.ts';
 import { processorTime, type ProcessorTime } from './processor-time.ts';
 import { removeTemporary, temporaryDirectory } from './temporary.ts';
 
-const ROOT = resolve(import.meta.dirname, '../../..');
+/** The checkout. */
+export const ROOT: string = resolve(import.meta.dirname, '../../..');
 
 /** Program and leading arguments of `posternd` and `postern` from this checkout. */
 export const PROGRAMS: Readonly<Record<'posternd' | 'postern', readonly [string, string, string]>> = {

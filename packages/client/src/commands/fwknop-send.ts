@@ -47,6 +47,10 @@ export async function sendFwknop(run: FwknopRun): Promise<number> {
       `fwknop's client cuts a name to ${THEIR_USER_MAX} characters, this one does not: does the server ask for the whole?`,
     );
   const sealed = await sealMessage(message, cipher, settings, { input, random: bytes });
+  if (sealed.forPosterndOnly)
+    note(
+      'the key of the recipient is an elliptic one: posternd reads such a packet, and fwknopd none but RSA and ElGamal',
+    );
   if (switchOf(settings, 'NAT_RAND_PORT')) tellPort(run, request);
   savePacket(run, sealed);
   if (test && line.words.has('json')) io.out(JSON.stringify(reportPacket(sealed, cipher, way)));

@@ -99,8 +99,7 @@ export class FwknopEar {
     if (this.#seen.look(id, path) !== 'new') return refuse('duplicate');
     this.#seen.remember(id, path);
     // A copy, or what needs no key, would let strangers say who is known.
-    if (kind === 'message' || this.#pieces[credential]?.credential.hmac !== undefined)
-      this.#learn(source, credential);
+    if (kind === 'message' || this.#pieces[credential]?.credential.hmac !== undefined) this.#learn(source, credential);
     return opened;
   }
 

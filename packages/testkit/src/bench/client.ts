@@ -1,6 +1,15 @@
 /** How long `postern knock` takes as a whole process, next to a Node that does nothing. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join, resolve } from 'node:path';
 import process from 'node:process';
 import { GateFiles } from '../gate-process.ts';
@@ -64,6 +73,8 @@ export const client: Bench = {
     const bundle = join(gate.directory, 'bundle');
     const postern = join(bundle, 'postern');
     execFileSync(join(ROOT, 'script/bundle'), [bundle], { stdio: ['ignore', 'inherit', 'inherit'] });
+    if (!existsSync(join(bundle, 'snapshot/client.blob')))
+      throw new Error('there is no snapshot, as an installation has it');
     configure(gate);
     const count = Math.ceil((ROUNDS + WARM_UP) / KNOCKS_OF_A_DEVICE);
     const devices = Array.from({ length: count }, (_, i) => join(gate.directory, `device${String(i)}`));
