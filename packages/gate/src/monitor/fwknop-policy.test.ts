@@ -261,5 +261,5 @@ test('no stanza gives a port that it does not name, or more time than it may, wh
     ),
     { numRuns: 1000 },
   );
-  assert.ok(granted > 100, String(granted));
+  assert.ok(granted > 30, String(granted));
 });

@@ -10,7 +10,7 @@ import type { FwknopHearingNow } from './fwknop-sockets.ts';
 import { FwknopRequests, type FwknopContext } from './fwknop.ts';
 import type { GpgCredential, GpgProcess } from './gpg-process.ts';
 import type { GrantBook } from './grants.ts';
-import type { Log } from './log.ts';
+import { messageOf, type Log } from './log.ts';
 import { checkStanzaCommands, runnable, stanzaCommands } from './stanza-commands.ts';
 import type { Store } from './store.ts';
 import type { TimedCommands } from './timed-commands.ts';
@@ -109,7 +109,9 @@ export class FwknopSide implements Disposable {
   /** Takes a configuration into use. */
   configure(configuration: Configuration): void {
     if (configuration.fwknop !== undefined) this.#replay ??= this.#remember(configuration, configuration.fwknop);
-    if (!this.requests.configure(configuration)) return;
+    // Without a memory of what was used nothing may open.
+    const heard = this.#replay === undefined ? { ...configuration, fwknop: undefined } : configuration;
+    if (!this.requests.configure(heard)) return;
     this.#followGpg();
     this.#line?.setFwknop(this.hearing);
     this.requests.tick();
@@ -129,11 +131,18 @@ export class FwknopSide implements Disposable {
     }
   }
 
-  #remember({ file }: Configuration, { maxAge }: Fwknop): FwknopReplay {
+  #remember({ file }: Configuration, { maxAge }: Fwknop): FwknopReplay | undefined {
     const { gate, clock, log, before } = this.#context;
     const now = Math.floor(clock() / MICROS_PER_SECOND);
     const anchor = join(dirname(file), 'fwknop.last');
-    const replay = new FwknopReplay({ records: gate.store.fwknop, anchor, maxAge, now, before });
+    let replay: FwknopReplay;
+    try {
+      replay = new FwknopReplay({ records: gate.store.fwknop, anchor, maxAge, now, before });
+    } catch (error) {
+      const hint = 'the daemon must be able to write there; after that, `posternd reload`';
+      log('error', `nothing of fwknop's format is heard: ${anchor}: ${messageOf(error)}`, { hint });
+      return undefined;
+    }
     if (replay.floor >= now)
       log('warning', "packets of fwknop's format are refused for a while: they may have been used before", {
         until: new Date(replay.floor * 1000).toISOString(),

@@ -25,8 +25,10 @@ const KNOWN_TOTAL: Rate = { burst: 4096, rate: 8192 };
 const KNOWN: Rate = { burst: 64, rate: 32 };
 /** Sources whose last credential is remembered. */
 const MOST_KNOWN = 16_384;
-/** Packets that are remembered so that a copy is not told again. */
-const MOST_SEEN = 4096;
+/** Characters at the end of a packet that tell it from all others: of its HMAC, or of its last blocks. */
+const END = 22;
+/** Ends and contents of packets that are remembered, so that a copy is not told again. */
+const MOST_SEEN = 8192;
 
 const PREFIX_BITS = { 4: 24, 6: 56 } as const;
 
@@ -87,15 +89,18 @@ export class FwknopEar {
   open(payload: Uint8Array, way: Way, now: UnixMicros, after = -1): Result<FwknopOpened, FwknopCounter> {
     const keyring = this.#keyring;
     if (keyring === undefined || !fwknopShape(payload).ok) return refuse('form');
-    const opened = this.#try(keyring, payload, way, now, after);
-    if (!opened.ok) return opened;
-    const { credential, replayId, kind } = opened.value;
-    // What was tried in vain is remembered already.
-    if (after >= 0) return opened;
-    const source = sourceKey(way);
-    const id = Buffer.from(replayId).toString('latin1');
     // A copy that came to another address is another packet: where the first one came, it may not count.
-    const path = `${source}${Buffer.from(way.destination).toString('latin1')}`;
+    const path = `${sourceKey(way)}${Buffer.from(way.destination).toString('latin1')}`;
+    // What was tried in vain is remembered already; a copy is told by its end, before any work.
+    const end = Buffer.from(payload.subarray(-END)).toString('latin1');
+    if (after < 0 && this.#seen.look(end, path) !== 'new') return refuse('duplicate');
+    const opened = this.#try(keyring, payload, way, now, after);
+    if (!opened.ok || after >= 0) return opened;
+    const { credential, replayId, kind } = opened.value;
+    const source = sourceKey(way);
+    this.#seen.remember(end, path);
+    // The same in another writing, which only a packet without an HMAC may have.
+    const id = Buffer.from(replayId).toString('latin1');
     if (this.#seen.look(id, path) !== 'new') return refuse('duplicate');
     this.#seen.remember(id, path);
     // A copy, or what needs no key, would let strangers say who is known.

@@ -11,7 +11,8 @@ import { FwknopClient, fwknopAvailable } from '../fwknop-client.ts';
 import { PROGRAMS } from '../gate-process.ts';
 import { DEVICE, GATE, Household, STRANGER } from '../household.ts';
 import { inNamespace } from '../in-namespace.ts';
-import { namespacesAvailable } from '../namespace.ts';
+import { GpgHome } from '../gpg-home.ts';
+import { Namespace, namespacesAvailable } from '../namespace.ts';
 
 const able = namespacesAvailable() && fwknopAvailable();
 const skip = able || process.env['CI'] === 'true' ? false : 'NEEDS ROOT AND fwknop: script/bootstrap test';
@@ -33,7 +34,10 @@ HMAC_KEY_BASE64 ${Buffer.alloc(64, 9).toString('base64')}
 `;
 
 /** A gate that runs from these files, with a service at {@link PORT} that it hides. */
-async function build(capture: 'packet' | 'dgram'): Promise<Household & { readonly service: Server }> {
+async function build(
+  capture: 'packet' | 'dgram',
+  access?: (gateSide: Namespace) => Promise<string>,
+): Promise<Household & { readonly service: Server }> {
   const house = await Household.build({
     start: false,
     gate: `capture = "${capture}"`,
@@ -43,7 +47,7 @@ async function build(capture: 'packet' | 'dgram'): Promise<Household & { readonl
   const directory = join(gate.directory, 'fwknop');
   mkdirSync(directory);
   writeFileSync(join(directory, 'fwknopd.conf'), 'PCAP_INTF eth0;\n');
-  writeFileSync(join(directory, 'access.conf'), ACCESS, { mode: 0o600 });
+  writeFileSync(join(directory, 'access.conf'), (await access?.(gateSide)) ?? ACCESS, { mode: 0o600 });
   const service = createServer((socket) => socket.destroy()).unref();
   await inNamespace(gateSide, () => new Promise<void>((done) => service.listen(PORT, '::', done)));
   await gate.startProgram(PROGRAMS.posternd[2], ['run', '--fwknop', directory, '--config', gate.config]);
@@ -132,5 +136,54 @@ test(
       assert.equal(await house.reaches(PORT, DEVICE[4], 200), false);
       assert.ok(await closes(house, DEVICE[6]), house.gate.log);
     }
+  },
+);
+
+test(
+  'GPG with ECC keys, which fwknop cannot do, works between ours; whoever is not named opens nothing',
+  { skip, timeout: 90_000 },
+  async () => {
+    using apart = new Namespace('keys');
+    using stack = new DisposableStack();
+    const [server, alice, mallory] = await Promise.all(
+      ['server', 'alice', 'mallory'].map(async (name) => stack.use(await GpgHome.create(apart, name, 'ecc'))),
+    );
+    if (server === undefined || alice === undefined || mallory === undefined) throw new Error('a key is missing');
+    for (const client of [alice, mallory]) {
+      client.learn(server);
+      server.learn(client);
+    }
+    const access = `SOURCE ANY
+GPG_HOME_DIR ${server.directory}
+GPG_DECRYPT_ID ${server.fingerprint}
+GPG_ALLOW_NO_PW Y
+GPG_FINGERPRINT_ID ${alice.fingerprint}
+HMAC_KEY_BASE64 ${Buffer.alloc(64, 9).toString('base64')}
+OPEN_PORTS tcp/${String(PORT)}
+FW_ACCESS_TIMEOUT 3
+`;
+    await using house = await build('packet', () => Promise.resolve(access));
+    using client = new FwknopClient(house.world, 'postern');
+    const ask = async (home: GpgHome): Promise<void> => {
+      client.configure(`[gate]
+SPA_SERVER ${GATE[4]}
+ACCESS tcp/${String(PORT)}
+ALLOW_IP ${DEVICE[4]}
+USE_GPG Y
+GPG_HOMEDIR ${home.directory}
+GPG_RECIPIENT ${server.fingerprint}
+GPG_SIGNER ${home.fingerprint}
+GPG_NO_SIGNING_PW Y
+HMAC_KEY_BASE64 ${Buffer.alloc(64, 9).toString('base64')}
+`);
+      const { code, out, err } = await client.run('-n', 'gate');
+      assert.equal(code, 0, out + err);
+    };
+    await ask(mallory);
+    await sleep(1_500);
+    assert.equal(await house.reaches(PORT, DEVICE[4], 200), false, house.gate.log);
+    assert.match(house.gate.log, /opened nothing reason=signer/);
+    await ask(alice);
+    assert.ok(await opens(house), house.gate.log);
   },
 );
