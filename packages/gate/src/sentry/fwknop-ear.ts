@@ -10,15 +10,21 @@ import { Budget, type Rate } from './budget.ts';
 import { isAmong } from './fwknop-sources.ts';
 import { Seen } from './seen.ts';
 
-/** Credentials that are tried for one unit of work: some 30 µs. */
-const TRIALS = 32;
+/** Credentials that are tried on a packet of the usual size for one unit of work: some 30 µs. */
+const TRIALS = 128;
+/** Bytes of such a packet; a longer one costs more, as if each had so many bytes more than it has. */
+const SIZE = { usual: 204, more: 100 } as const;
 
-/** Work for strangers, in units: for everybody together, and for one IPv4 /24 or IPv6 /56. */
-const TOTAL: Rate = { burst: 16_384, rate: 32_768 };
+/** Work for strangers, in units: for everybody together, half a core, and for one IPv4 /24 or IPv6 /56. */
+const TOTAL: Rate = { burst: 8192, rate: 16_384 };
 const PREFIX: Rate = { burst: 512, rate: 512 };
-/** How much longer than with HMAC-SHA256 a trial takes: with another HMAC, which the codec does not make itself, and without one, where it is a decryption. */
-const OTHER_HMAC = 8;
-const WITHOUT_HMAC = 64;
+/**
+ * How much longer than with HMAC-SHA256 of many keys together a trial takes: one by one, with another HMAC, which the codec does not make
+ * itself, and without one, where it is a decryption.
+ */
+const ALONE = 4;
+const OTHER_HMAC = 16;
+const WITHOUT_HMAC = 128;
 
 /** Trials of the credential that a source used last: all sources, and one. What is above goes the strangers' way. */
 const KNOWN_TOTAL: Rate = { burst: 4096, rate: 8192 };
@@ -123,21 +129,22 @@ export class FwknopEar {
     }
     const allowed = this.#everything ?? this.#pieces.map(({ sources }) => isAmong(way.source, sources));
     if (!allowed.includes(true)) return refuse('source');
-    const units = this.#unitsOf(allowed);
+    const size = Math.max(1, (payload.length + SIZE.more) / (SIZE.usual + SIZE.more));
+    const units = Math.ceil((this.#trialsOf(allowed, keyring.together ? 1 : ALONE) * size) / TRIALS);
     const prefix = prefixKey(way.source, PREFIX_BITS[way.family]);
     if (units > 0 && !this.#budget.take(prefix, now, units)) return refuse('budget');
     const opened = keyring.open(payload, { allowed: (index) => index > after && allowed[index] === true });
     return opened.ok ? accept(opened.value) : refuse(counterOf(opened.reason));
   }
 
-  /** What is taken of the ration; 0 where nothing is rationed. */
-  #unitsOf(allowed: readonly boolean[]): number {
+  /** How many trials are taken of the ration; 0 where nothing is rationed. */
+  #trialsOf(allowed: readonly boolean[], sha256: number): number {
     let trials = 0;
     this.#pieces.forEach(({ credential: { hmac }, unrationed }, index) => {
       if (allowed[index] !== true || unrationed) return;
-      trials += hmac === undefined ? WITHOUT_HMAC : hmac.digest === 'sha256' ? 1 : OTHER_HMAC;
+      trials += hmac === undefined ? WITHOUT_HMAC : hmac.digest === 'sha256' ? sha256 : OTHER_HMAC;
     });
-    return Math.ceil(trials / TRIALS);
+    return trials;
   }
 
   #learn(source: string, credential: number): void {

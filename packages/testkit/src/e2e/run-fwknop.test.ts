@@ -48,7 +48,9 @@ async function build(
   mkdirSync(directory);
   writeFileSync(join(directory, 'fwknopd.conf'), 'PCAP_INTF eth0;\n');
   writeFileSync(join(directory, 'access.conf'), (await access?.(gateSide)) ?? ACCESS, { mode: 0o600 });
-  const service = createServer((socket) => socket.destroy()).unref();
+  const service = createServer((socket) => {
+    socket.destroy();
+  }).unref();
   await inNamespace(gateSide, () => new Promise<void>((done) => service.listen(PORT, '::', done)));
   await gate.startProgram(PROGRAMS.posternd[2], ['run', '--fwknop', directory, '--config', gate.config]);
   return Object.assign(house, { service });
