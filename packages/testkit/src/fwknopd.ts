@@ -69,6 +69,10 @@ export class Fwknopd implements AsyncDisposable {
     return self;
   }
 
+  get pid(): number {
+    return this.#process.pid ?? 0;
+  }
+
   /** What it told so far. */
   get log(): string {
     return readFileSync(this.#logFile, 'utf8');
@@ -87,7 +91,7 @@ export class Fwknopd implements AsyncDisposable {
 
   /** Processor time so far, with that of every iptables and gpg that it ran to the end. */
   cpu(): ProcessorTime {
-    return processorTime([this.#process.pid ?? 0], 'children');
+    return processorTime([this.pid], 'children');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

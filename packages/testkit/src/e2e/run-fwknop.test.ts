@@ -48,7 +48,9 @@ async function build(
   mkdirSync(directory);
   writeFileSync(join(directory, 'fwknopd.conf'), 'PCAP_INTF eth0;\n');
   writeFileSync(join(directory, 'access.conf'), (await access?.(gateSide)) ?? ACCESS, { mode: 0o600 });
-  const service = createServer((socket) => socket.destroy()).unref();
+  const service = createServer((socket) => {
+    socket.destroy();
+  }).unref();
   await inNamespace(gateSide, () => new Promise<void>((done) => service.listen(PORT, '::', done)));
   await gate.startProgram(PROGRAMS.posternd[2], ['run', '--fwknop', directory, '--config', gate.config]);
   return Object.assign(house, { service });
@@ -62,8 +64,10 @@ async function opens(house: Household, from: string = DEVICE[4]): Promise<boolea
 }
 
 async function closes(house: Household, from: string = DEVICE[4]): Promise<boolean> {
-  for (const deadline = Date.now() + 8_000; Date.now() < deadline; await sleep(100))
+  for (const deadline = Date.now() + 8_000; Date.now() < deadline;) {
     if (!(await house.reaches(PORT, from, 200))) return true;
+    await sleep(100);
+  }
   return false;
 }
 

@@ -278,6 +278,9 @@ const SETTINGS: readonly (readonly [string, Readonly<Record<string, unknown>>, r
   ['ENABLE_DIGEST_PERSISTENCE N', {}, [['changed', /a packet that was used is refused/]]],
   ['ENABLE_DESTINATION_RULE Y', {}, [['changed', /^ENABLE_DESTINATION_RULE/]]],
   ['ENABLE_X_FORWARDED_FOR Y', {}, [['changed', /^ENABLE_X_FORWARDED_FOR/]]],
+  ['ALLOW_ANY_USER_AGENT Y', {}, [['changed', /^ALLOW_ANY_USER_AGENT: a request by HTTP must/]]],
+  ['ENABLE_PCAP_ANY_DIRECTION Y', {}, [['changed', /^ENABLE_PCAP_ANY_DIRECTION/]]],
+  ['TCPSERV_PORT 62201', {}, [['no-meaning', /^TCPSERV_PORT: no TCP port is opened/]]],
   ['FLUSH_IPT_AT_EXIT Y', {}, [['no-meaning', /^FLUSH_IPT_AT_EXIT: what was granted ends on time/]]],
   ['PCAP_INTF eth0', {}, [['no-meaning', /^PCAP_INTF: packets are heard on every interface/]]],
 ];
