@@ -1,4 +1,4 @@
-import { EXIT, type Command, type Io, type Parsed } from '@postern/terminal';
+import { EXIT, whileWaiting, type Command, type Io, type Parsed } from '@postern/terminal';
 import type { Examiner } from '../doctor/examiner.ts';
 import type { Configuration } from '../../config/model.ts';
 import { CONFIG, configFile, JSON_OUTPUT, WITH_FWKNOP } from '../options.ts';
@@ -27,7 +27,8 @@ export async function runExaminers(
   const directory = parsed.values['fwknop'] ?? daemon?.fwknop;
   const configuration = directory === undefined ? native : await withFwknop(native, directory);
   const running = daemon !== undefined;
-  const findings = await examine(choose(lists), { configuration, running, daemon: daemon?.findings ?? [] });
+  const looking = examine(choose(lists), { configuration, running, daemon: daemon?.findings ?? [] });
+  const findings = await (parsed.flags.has('json') ? looking : whileWaiting(io, 'looking at this host', looking));
   if (parsed.flags.has('json')) io.out(JSON.stringify({ running, findings }));
   else showFindings(findings, io);
   return exitCodeOf(findings, advice);
