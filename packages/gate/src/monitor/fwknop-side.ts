@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { MICROS_PER_SECOND, type UnixMicros } from '@postern/protocol';
 import { PersonError } from '@postern/terminal';
@@ -14,6 +15,9 @@ import { messageOf, type Log } from './log.ts';
 import { checkStanzaCommands, runnable, stanzaCommands } from './stanza-commands.ts';
 import type { Store } from './store.ts';
 import type { TimedCommands } from './timed-commands.ts';
+
+/** fwknopd may record a packet that both heard so much later than we do, in seconds. */
+const TOGETHER = 5;
 
 /** What the daemon was asked for. */
 export interface FwknopOptions {
@@ -135,9 +139,12 @@ export class FwknopSide implements Disposable {
     const { gate, clock, log, before } = this.#context;
     const now = Math.floor(clock() / MICROS_PER_SECOND);
     const anchor = join(dirname(file), 'fwknop.last');
+    // What both heard, side by side, is in our record.
+    const ours = statSync(anchor, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+    const missed = before !== undefined && before > ours / 1000 + TOGETHER ? before : undefined;
     let replay: FwknopReplay;
     try {
-      replay = new FwknopReplay({ records: gate.store.fwknop, anchor, maxAge, now, before });
+      replay = new FwknopReplay({ records: gate.store.fwknop, anchor, maxAge, now, before: missed });
     } catch (error) {
       const hint = 'the daemon must be able to write there; after that, `posternd reload`';
       log('error', `nothing of fwknop's format is heard: ${anchor}: ${messageOf(error)}`, { hint });

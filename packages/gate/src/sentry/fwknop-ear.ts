@@ -17,7 +17,7 @@ const SIZE = { usual: 204, more: 100 } as const;
 
 /** Work for strangers, in units: for everybody together, half a core, and for one IPv4 /24 or IPv6 /56. */
 const TOTAL: Rate = { burst: 8192, rate: 16_384 };
-const PREFIX: Rate = { burst: 512, rate: 512 };
+const PREFIX: Rate = { burst: 4096, rate: 2048 };
 /**
  * How much longer than with HMAC-SHA256 of many keys together a trial takes: one by one, with another HMAC, which the codec does not make
  * itself, and without one, where it is a decryption.

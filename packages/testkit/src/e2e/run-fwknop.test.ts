@@ -64,8 +64,10 @@ async function opens(house: Household, from: string = DEVICE[4]): Promise<boolea
 }
 
 async function closes(house: Household, from: string = DEVICE[4]): Promise<boolean> {
-  for (const deadline = Date.now() + 8_000; Date.now() < deadline; await sleep(100))
+  for (const deadline = Date.now() + 8_000; Date.now() < deadline;) {
     if (!(await house.reaches(PORT, from, 200))) return true;
+    await sleep(100);
+  }
   return false;
 }
 
