@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { UnixMicros } from '@postern/protocol';
@@ -95,6 +96,15 @@ test('after fwknopd nothing opens that it may have taken', async () => {
   await bench.side.requests.take(request({ time: NOW }));
   assert.deepEqual(bench.side.requests.counters.refused, { uncertain: 1 });
   assert.match(bench.said[0] ?? '', /fwknopd let somebody in a moment ago/);
+});
+
+test('but what both heard, side by side, is known here', async () => {
+  using place = makePlace({ 'fwknop.last': '' });
+  utimesSync(place.path('fwknop.last'), NOW - 11, NOW - 11);
+  using bench = new Bench(place, { before: NOW - 10 });
+  bench.side.configure(bench.configuration);
+  await bench.side.requests.take(request({ time: NOW }));
+  assert.equal(bench.opened, 1);
 });
 
 test('without a configuration there is no memory and no file; one that comes with a reload makes both', async () => {
