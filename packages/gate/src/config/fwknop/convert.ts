@@ -49,7 +49,6 @@ export function convertFwknop(daemon: FwknopdFile, access: AccessFile, now: Date
       masquerade: on('ENABLE_IPT_SNAT', 'ENABLE_FIREWD_SNAT'),
     },
     gpg: { home: settingOf(daemon, 'GPG_HOME_DIR') ?? '', program: settingOf(daemon, 'GPG_EXE') ?? '' },
-    sudo: settingOf(daemon, 'SUDO_EXE') ?? '',
     now,
   };
   const names = new Set<string>();
