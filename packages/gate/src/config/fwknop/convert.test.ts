@@ -127,8 +127,8 @@ const ROWS: readonly (readonly [
     'ENABLE_CMD_EXEC Y\nCMD_EXEC_USER ada\nENABLE_CMD_SUDO_EXEC Y\nCMD_SUDO_EXEC_USER bob',
     undefined,
     [
-      ['refused', /sudo fails/],
       ['changed', /may take 10 s/],
+      ['refused', /sudo fails/],
     ],
   ],
   [
