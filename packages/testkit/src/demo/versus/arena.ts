@@ -75,7 +75,11 @@ export class Arena implements Disposable {
   }
 
   /** Runs a program in the world to its end, 20 s at most. */
-  async run(program: string, args: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<Ran> {
+  async run(
+    program: string,
+    args: readonly string[],
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<Ran> {
     const child = this.world.spawn(program, args, {
       env: { ...process.env, ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -126,17 +130,6 @@ export class Arena implements Disposable {
         for (const [namespace] of ends) namespace.run('nft', ['delete', 'table', 'netdev', 'lossy']);
       },
     };
-  }
-
-  [Symbol.dispose]: () => {
-        for (const [namespace] of ends) namespace.run('nft', ['delete', 'table', 'netdev', 'lossy']);
-      },
-    };
-  }
-
-  /** How many packets came to the gate so far. */
-  received(): number {
-    return Number(this.gateSide.run('cat', [`/sys/class/net/${this.wire.here}/statistics/rx_packets`]));
   }
 
   [Symbol.dispose](): void {

@@ -10,7 +10,7 @@ export interface Contestant extends AsyncDisposable {
   /** The junk that looks most like what it listens for. */
   readonly junk: JunkKind;
   /** Calls its client once, in the world, for an address of IPv4 or IPv6. Whether the client thinks that all went well. */
-  knock(from: string): Promise<boolean>;
+  readonly knock: (from: string) => Promise<boolean>;
 }
 
 /** Makes the service of an arena unreachable by iptables, as one does who lets a program open it; connections that are open stay so. */

@@ -19,7 +19,7 @@ export interface Trial {
   /** One line: what is done, and what the cells tell. */
   readonly meaning: string;
   /** Tries it; users knock `tries` times where chance plays a part. */
-  run(contestant: Contestant, tries: number): Promise<Cell>;
+  readonly run: (contestant: Contestant, tries: number) => Promise<Cell>;
 }
 
 /** The ports that a stranger scans. */
