@@ -18,6 +18,8 @@ export const SERVICE_PORT = 22;
 export const GRANT_SECONDS = 4;
 /** Each user knocks once: what was opened for one says nothing of the next. */
 const USERS = 120;
+/** Milliseconds from one user to the next, at the least: a quick client shall not be done before the junk tells. */
+const PACE = 250;
 /** Milliseconds within which somebody who knocked must be in, and between two connections that are tried meanwhile. */
 const [PATIENCE, GAP] = [2_500, 200] as const;
 
@@ -99,8 +101,10 @@ export class Arena implements Disposable {
       const following: Promise<boolean>[] = [];
       for (const user of users) {
         this.speakAs(user);
+        const next = sleep(PACE);
         await knock(user);
         following.push(connects(user, PATIENCE));
+        await next;
       }
       return (await Promise.all(following)).filter(Boolean).length;
     });
@@ -143,18 +147,18 @@ function userAddress(index: number): string {
 
 /** Some servers open late: new connections are tried while the kernel still repeats the SYN of the ones before. */
 async function connects(from: string, patience: number): Promise<boolean> {
-  let accepted = false;
   const host = from.includes(':') ? GATE[6] : GATE[4];
+  const accepted = new AbortController();
   const end = performance.now() + patience;
   const underway: Promise<void>[] = [];
   const attempt = async (wait: number): Promise<void> => {
-    if (await tcpAnswers({ host, port: SERVICE_PORT, localAddress: from }, wait)) accepted = true;
+    if (await tcpAnswers({ host, port: SERVICE_PORT, localAddress: from }, wait)) accepted.abort();
   };
-  for (let left = patience; left > 0 && !accepted; left = end - performance.now()) {
+  for (let left = patience; left > 0 && !accepted.signal.aborted; left = end - performance.now()) {
     underway.push(attempt(left));
     await sleep(GAP);
   }
-  // What is accepted in the end is counted; who is in does not wait for the others.
-  if (!accepted) await Promise.all(underway);
-  return accepted;
+  // Who is in does not wait for the others.
+  if (!accepted.signal.aborted) await Promise.all(underway);
+  return accepted.signal.aborted;
 }

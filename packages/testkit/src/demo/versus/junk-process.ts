@@ -20,7 +20,7 @@ function packet(source: number): Spoofed {
     case 'bytes':
       return { source, port: KNOCK_PORT, payload: randomBytes(REQUEST_BYTES) };
     case 'syn':
-      return { source, port: SEQUENCE[randomInt(SEQUENCE.length)] ?? 0 };
+      return { source, port: SEQUENCE[0] };
   }
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import type { Arena } from './arena.ts';
 
-/** SYNs at the ports of knockd's sequence, in any order, base64 of the length of fwknop's packets, or random bytes of the length of Postern's. */
+/** SYNs at the first port of knockd's sequence, base64 of the length of fwknop's packets, or random bytes of the length of Postern's. */
 export type JunkKind = 'syn' | 'base64' | 'bytes';
 
 /** What to throw. */

@@ -40,18 +40,19 @@ function fail(message: string, hint: string, code: number): void {
   process.exitCode = code;
 }
 
-const HELP = (tries: number): readonly string[] => [
-  `To read it: strangers must stay out and users get in, ${String(tries)} of ${String(tries)} at best. Few tries: numbers vary.`,
-  'knockd has the knocks of its example, fwknopd sniffs (its default), with HMAC on.',
-  'Numbers that you can repeat: script/bench',
-];
+/** How to read the table. */
+const READING = [
+  'Strangers must stay out, and users get in. Ten tries are few: they vary.',
+  'knockd knocks as in its example; fwknopd sniffs, as it comes, with HMAC on.',
+  'Numbers that can be repeated: script/bench',
+] as const;
 
 async function main({ json, tries }: Options): Promise<void> {
   const begun = performance.now();
   // With --json, standard output belongs to the result.
   const screen = json ? process.stderr : process.stdout;
   const say = (line: string): unknown => screen.write(`${line}\n`);
-  say('\nThree ways to hide tcp/22, each in a network of its own. Every cell is a real run.');
+  say('\nThree ways to hide tcp/22, attacked alike. Every cell is a real run.');
   await using stack = new AsyncDisposableStack();
   const contestants: Contestant[] = [];
   for (const start of [startKnockd, startFwknopd, startPostern]) contestants.push(stack.use(await start()));
@@ -70,7 +71,7 @@ async function main({ json, tries }: Options): Promise<void> {
   table.end();
   const seconds = Math.round((performance.now() - begun) / 1000);
   say('');
-  for (const line of HELP(tries)) say(line);
+  for (const line of READING) say(line);
   say(`demo: ok, ${String(seconds)} s`);
   if (json)
     process.stdout.write(`${JSON.stringify({ demo: 'versus', tries, seconds, contestants: versions, cells })}\n`);
@@ -79,4 +80,14 @@ async function main({ json, tries }: Options): Promise<void> {
 const options = optionsOf(process.argv.slice(2));
 if (typeof options === 'string') fail(options, 'script/demo --help', 2);
 else if (!namespacesAvailable()) fail('network namespaces need root', 'run it as root', 1);
-else await main(options);
+else {
+  try {
+    await main(options);
+  } catch (error) {
+    fail(
+      error instanceof Error ? error.message : String(error),
+      'nothing is left of it; script/demo --versus tries again',
+      1,
+    );
+  }
+}
