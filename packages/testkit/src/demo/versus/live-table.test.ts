@@ -13,7 +13,6 @@ function screenOf(size: Partial<Screen>): { readonly screen: Screen; written: ()
   const shown = (): string[] => {
     const lines: string[] = [];
     for (const part of parts) {
-      // eslint-disable-next-line no-control-regex -- it is what moves the cursor
       const [, up, text = ''] = /^(?:\u001b\[(\d+)A\u001b\[J)?([^]*)$/.exec(part) ?? [];
       lines.splice(lines.length - Number(up ?? 0));
       lines.push(...text.replace(/\n$/, '').split('\n'));
@@ -40,7 +39,7 @@ test('the table fits into 80 columns and 24 lines, and is drawn over itself as i
 });
 
 test('where it would not fit, and where there is no terminal, each cell is a line and the table comes last', async () => {
-  for (const size of [{ isTTY: true, columns: 60, rows: 24 }, { isTTY: true, columns: 80, rows: 10 }, {}]) {
+  for (const size of [{ isTTY: true, columns: 60, rows: 24 }, { isTTY: true, columns: 80, rows: 6 }, {}]) {
     const { screen, written } = screenOf(size);
     using table = new LiveTable(
       screen,
@@ -63,6 +62,5 @@ test('colours tell nothing that the words do not', async () => {
     table.end();
     return written();
   };
-  // eslint-disable-next-line no-control-regex -- it is what colours are
   assert.equal((await drawn(true)).replaceAll(/\u001b\[\d+m/g, '').replaceAll(/ +$/gm, ''), await drawn(false));
 });
