@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
-import { PROGRAMS, ROOT, type Ran } from './gate-process.ts';
+import { PROGRAMS, ranToEnd, ROOT, type Ran } from './gate-process.ts';
 import type { Namespace } from './namespace.ts';
 import { removeTemporary, temporaryDirectory } from './temporary.ts';
 import { unpacked } from './unpacked.ts';
@@ -52,15 +52,7 @@ export class FwknopClient implements Disposable {
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: 30_000,
     });
-    let [out, err] = ['', ''];
-    child.stdout?.on('data', (chunk: Buffer) => (out += chunk.toString()));
-    child.stderr?.on('data', (chunk: Buffer) => (err += chunk.toString()));
-    return await new Promise((resolve, reject) => {
-      child.once('error', reject);
-      child.once('close', (code) => {
-        resolve({ code: code ?? -1, out, err });
-      });
-    });
+    return await ranToEnd(child);
   }
 
   /** A packet as it would be sent: the text of its payload. Throws with what the client says when it makes none. */

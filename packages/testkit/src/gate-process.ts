@@ -40,6 +40,19 @@ export function runProgramIn(
   return { code: ran.status ?? -1, out: ran.stdout, err: ran.stderr };
 }
 
+/** What a child with pipes for its output printed, and how it ended, when it has. */
+export function ranToEnd(child: ChildProcess): Promise<Ran> {
+  let [out, err] = ['', ''];
+  child.stdout?.on('data', (chunk: Buffer) => (out += chunk.toString()));
+  child.stderr?.on('data', (chunk: Buffer) => (err += chunk.toString()));
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code) => {
+      resolve({ code: code ?? -1, out, err });
+    });
+  });
+}
+
 /** Files and process of one gate. The process may be killed and started again on the same files. */
 export class GateFiles implements AsyncDisposable {
   readonly directory: string;

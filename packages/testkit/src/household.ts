@@ -1,10 +1,9 @@
 /** A gate and a world with everything real: posternd made by `init`, a user, a device that joined. */
-import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { BadWire, type BadWireOptions } from './bad-wire.ts';
-import { GateFiles, PROGRAMS, runProgramIn, type Ran } from './gate-process.ts';
+import { GateFiles, PROGRAMS, ranToEnd, runProgramIn, type Ran } from './gate-process.ts';
 import { inNamespace } from './in-namespace.ts';
 import { Namespace } from './namespace.ts';
 import { tcpAnswers } from './tcp-answer.ts';
@@ -79,18 +78,12 @@ export class Household implements AsyncDisposable {
 
   /** The same without waiting. */
   posternLater(...args: string[]): Promise<Ran> {
-    const child = spawn('ip', ['netns', 'exec', this.world.name, ...PROGRAMS.postern, ...args], {
+    const [program, ...leading] = PROGRAMS.postern;
+    const child = this.world.spawn(program, [...leading, ...args], {
       env: { ...process.env, XDG_CONFIG_HOME: this.home },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    let [out, err] = ['', ''];
-    child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
-    child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
-    return new Promise((resolve) => {
-      child.once('close', (code) => {
-        resolve({ code: code ?? -1, out, err });
-      });
-    });
+    return ranToEnd(child);
   }
 
   /** Whether a TCP port of the gate answers a connection from an address of the world within `wait` milliseconds. */

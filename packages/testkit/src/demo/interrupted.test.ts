@@ -21,21 +21,29 @@ function processesWith(word: string): string[] {
   });
 }
 
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+const STORY = { name: 'demo', program: 'main.ts', sign: 'the gate opened' } as const;
+const VERSUS = { name: 'demo --versus', program: 'versus/main.ts', sign: 'scan in order, Postern' } as const;
+
+for (const [{ name, program, sign }, signal] of [
+  [STORY, 'SIGINT'],
+  [STORY, 'SIGTERM'],
+  [STORY, 'SIGHUP'],
+  [VERSUS, 'SIGINT'],
+] as const) {
   test(
-    `a demo that ${signal} interrupts leaves no namespace, process or file behind`,
+    `a ${name} that ${signal} interrupts leaves no namespace, process or file behind`,
     { skip, timeout: 60_000 },
     async () => {
       // Directory and run are its own, so that what it leaves can be told from what other tests make meanwhile.
       const directory = temporaryDirectory('postern-demo-');
       const run = `${signal.slice(3, 4).toLowerCase()}${String(process.pid % 10_000)}`;
-      const demo = spawn(process.execPath, ['--conditions=source', join(import.meta.dirname, 'main.ts')], {
+      const demo = spawn(process.execPath, ['--conditions=source', join(import.meta.dirname, program)], {
         stdio: ['ignore', 'pipe', 'inherit'],
         env: { ...process.env, TMPDIR: directory, POSTERN_TEST_RUN: run },
       });
       let said = '';
       demo.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
-      while (!said.includes('the gate opened')) await new Promise((done) => setTimeout(done, 50));
+      while (!said.includes(sign)) await new Promise((done) => setTimeout(done, 50));
       assert.ok(readdirSync(directory).length >= 4);
       demo.kill(signal);
       const [code] = (await once(demo, 'exit')) as [number | null];

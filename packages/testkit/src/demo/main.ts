@@ -201,6 +201,7 @@ async function scan(stage: Stage): Promise<void> {
       '-Pn',
       '-n',
       '-sS',
+      '--disable-arp-ping',
       '-T5',
       '--max-retries',
       '0',
