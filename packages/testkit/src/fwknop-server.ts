@@ -15,6 +15,8 @@ export interface FwknopServer extends AsyncDisposable {
   readonly log: string;
   /** Processor time so far, with that of the programs that it ran. */
   cpu(): ProcessorTime;
+  /** Memory that all its processes have in use, MB. */
+  memory(): number;
   /** How many packets of the right shape it looked at so far. */
   heard(): number;
 }
@@ -98,6 +100,7 @@ async function startPosternd({
       return gate.log;
     },
     cpu: () => gate.cpu(),
+    memory: () => gate.memory(),
     heard: () => (gate.json('status') as { knocks: number }).knocks,
     [Symbol.asyncDispose]: () => gate[Symbol.asyncDispose](),
   };

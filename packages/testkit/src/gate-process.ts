@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path';
 import process from 'node:process';
 import type { Namespace } from './namespace.ts';
 import { processorTime, type ProcessorTime } from './processor-time.ts';
+import { proportionalMemory } from './proportional-memory.ts';
 import { removeTemporary, temporaryDirectory } from './temporary.ts';
 
 const ROOT = resolve(import.meta.dirname, '../../..');
@@ -126,10 +127,7 @@ export class GateFiles implements AsyncDisposable {
 
   /** Memory of both processes that nobody shares, in MB (proportional set size). */
   memory(): number {
-    return [this.pid, ...this.sentryPids()].reduce((sum, pid) => {
-      const found = /^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${String(pid)}/smaps_rollup`, 'utf8'));
-      return sum + Number(found?.[1] ?? 0) / 1024;
-    }, 0);
+    return proportionalMemory([this.pid, ...this.sentryPids()]);
   }
 
   /** Processor time of both processes so far, in seconds. */
