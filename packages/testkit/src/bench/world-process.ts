@@ -20,15 +20,19 @@ export function worldProcess(world: Namespace, script: string, args: readonly st
   });
 }
 
-/** Runs a prober with its plan; milliseconds for each knock, null where nothing answered. */
-export async function probe(world: Namespace, prober: string, plan: unknown): Promise<(number | null)[]> {
+/** Runs a program with its plan in a file; what it printed, which is JSON. */
+export async function planned(world: Namespace, script: string, plan: unknown): Promise<unknown> {
   const directory = temporaryDirectory('postern-plan-');
   try {
     const file = join(directory, 'plan.json');
     writeFileSync(file, JSON.stringify(plan), { mode: 0o600 });
-    const out = await worldProcess(world, prober, [file]);
-    return (JSON.parse(out) as { milliseconds: (number | null)[] }).milliseconds;
+    return JSON.parse(await worldProcess(world, script, [file])) as unknown;
   } finally {
     removeTemporary(directory);
   }
+}
+
+/** Runs a prober with its plan; milliseconds for each knock, null where nothing answered. */
+export async function probe(world: Namespace, prober: string, plan: unknown): Promise<(number | null)[]> {
+  return ((await planned(world, prober, plan)) as { milliseconds: (number | null)[] }).milliseconds;
 }

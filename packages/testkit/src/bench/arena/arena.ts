@@ -4,7 +4,8 @@ import { knockdAvailable } from '../../knockd.ts';
 import { Namespace } from '../../namespace.ts';
 import type { CrowdPlan } from '../crowd-prober.ts';
 import { FwknopGate } from '../fwknop-gate.ts';
-import { probe } from '../world-process.ts';
+import type { Flooded, FloodPlan } from '../flood-sender.ts';
+import { planned, probe } from '../world-process.ts';
 import type { Contender, ContenderName, PlannedKnock } from './contender.ts';
 import { startFloor } from './floor-gate.ts';
 import { startKnockd } from './knockd-gate.ts';
@@ -31,6 +32,7 @@ export class Arena implements AsyncDisposable {
   readonly contenders: readonly Contender[];
   /** The gate of the native format, where there is one. */
   readonly native: PosternGate | undefined;
+  readonly knockd: string = NETWORK.knockd;
   readonly #used = new Map<string, number>();
   readonly #stack: AsyncDisposableStack;
 
@@ -99,6 +101,11 @@ export class Arena implements AsyncDisposable {
   /** At fixed times. */
   crowd(plan: CrowdPlan): Promise<(number | null)[]> {
     return probe(this.world, 'crowd-prober.ts', plan);
+  }
+
+  /** Junk, to its end. */
+  async flood(plan: FloodPlan): Promise<Flooded> {
+    return (await planned(this.world, 'flood-sender.ts', plan)) as Flooded;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -70,16 +70,20 @@ export class PosternGate implements AsyncDisposable {
   readonly namespace: Namespace;
   readonly network: string;
   readonly signers: readonly Signer[];
+  /** A device that is enrolled and means harm. */
+  readonly hostile: Signer;
   readonly #keys: readonly string[];
   readonly #stack: AsyncDisposableStack;
   #sealing: Sealing | undefined;
   #sealed = 0;
+  #time = 0;
   #keyedKnocks = 0;
 
   private constructor(
     files: GateFiles,
     network: string,
     signers: readonly Signer[],
+    hostile: Signer,
     keys: readonly string[],
     stack: AsyncDisposableStack,
   ) {
@@ -87,6 +91,7 @@ export class PosternGate implements AsyncDisposable {
     this.namespace = files.namespace;
     this.network = network;
     this.signers = signers;
+    this.hostile = hostile;
     this.#keys = keys;
     this.#stack = stack;
   }
@@ -115,13 +120,14 @@ export class PosternGate implements AsyncDisposable {
     });
     writeFileSync(files.config, `${[...own, ...front].join('\n')}\n`);
     const signers = Array.from({ length: devices }, () => importSigner(new Uint8Array(randomBytes(32))));
+    const hostile = importSigner(new Uint8Array(randomBytes(32)));
     const knockers = Array.from({ length: keyed }, () => {
       const { publicKey } = importSigner(new Uint8Array(randomBytes(32)));
       return { publicKey, key: toHex(randomBytes(32)) };
     });
     mkdirSync(join(files.directory, 'users.d'), { recursive: true });
     const secret = { mode: 0o600 };
-    const real = [...signers, ...knockers].map(({ publicKey }, i) => entry(`d${String(i)}`, publicKey));
+    const real = [...signers, hostile, ...knockers].map(({ publicKey }, i) => entry(`d${String(i)}`, publicKey));
     // Bytes that need be no key: an import waits until a device knocks.
     const idle = Array.from({ length: more }, (_, i) => entry(`idle${String(i)}`, randomBytes(32)));
     // The devices that knock are not all at one end of the file.
@@ -134,7 +140,7 @@ export class PosternGate implements AsyncDisposable {
     }
     const keys = knockers.map(({ key }) => key);
     if (start) await files.start();
-    return new PosternGate(files, network, signers, keys, stack.move());
+    return new PosternGate(files, network, signers, hostile, keys, stack.move());
   }
 
   get address(): string {
@@ -176,7 +182,8 @@ export class PosternGate implements AsyncDisposable {
     if (signer === undefined) this.#sealed++;
     const { statics, stateId } = this.sealing;
     const gate = statics[suite];
-    const now = (Date.now() * 1000 + (this.#sealed % 1000)) as UnixMicros;
+    // A device's clock never says the same twice.
+    this.#time = Math.max(this.#time + 1, Date.now() * 1000);
     return sealRequest({
       gate,
       keys: this.epochKeys(),
@@ -185,7 +192,7 @@ export class PosternGate implements AsyncDisposable {
         singleUse: false,
         device: deviceIdOf(device.publicKey),
         era: 0,
-        time: now,
+        time: this.#time as UnixMicros,
         stateId,
         requestId: toHex(randomBytes(8)) as RequestId,
         audience: gate.audience,

@@ -11,10 +11,16 @@ export function serverIn(network: string): string {
   return `${network}.0.1`;
 }
 
+/** An address of the world's from which nobody knocks, in a /24 of its own. */
+export function strangerIn(network: string): string {
+  return `${network}.255.66`;
+}
+
 /** Joins a server's namespace to the world, which gets `count` addresses in its network; the server's device. */
 export function joinWorld(server: Namespace, world: Namespace, network: string, count: number): string {
   const { here, there } = server.connect(world, [`${serverIn(network)}/16`], []);
-  const lines = Array.from({ length: count }, (_, i) => `address add ${sourceIn(network, i)}/16 dev ${there}\n`);
+  const all = [strangerIn(network), ...Array.from({ length: count }, (_, i) => sourceIn(network, i))];
+  const lines = all.map((address) => `address add ${address}/16 dev ${there}\n`);
   world.run('ip', ['-batch', '-'], lines.join(''));
   return here;
 }

@@ -2,9 +2,9 @@
 import { Arena } from '../arena/arena.ts';
 import { CONTENDERS, type Contender, type ContenderName, type PlannedKnock } from '../arena/contender.ts';
 import { PosternGate } from '../arena/postern-gate.ts';
+import { sleep } from '../sleep.ts';
 import { median, round, summarise } from '../statistics.ts';
 import { measureSteps } from '../steps.ts';
-import { sleep } from '../sleep.ts';
 import type { Metric } from './metric.ts';
 import { milliseconds, times } from '../report/wording.ts';
 
