@@ -87,12 +87,12 @@ export class GateFiles implements AsyncDisposable {
   }
 
   /** Starts `posternd run`; resolves when it is ready. */
-  async start(): Promise<void> {
-    await this.startProgram(PROGRAMS.posternd[2], ['run', '--config', this.config]);
+  async start(patience?: number): Promise<void> {
+    await this.startProgram(PROGRAMS.posternd[2], ['run', '--config', this.config], patience);
   }
 
-  /** Starts a program that runs a monitor as `posternd run` does; resolves when it is ready. */
-  async startProgram(script: string, args: readonly string[]): Promise<void> {
+  /** Starts a program that runs a monitor as `posternd run` does; resolves when it is ready, within `patience` milliseconds. */
+  async startProgram(script: string, args: readonly string[], patience = 20_000): Promise<void> {
     const child = this.namespace.spawn(process.execPath, ['--conditions=source', script, ...args], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
@@ -100,8 +100,8 @@ export class GateFiles implements AsyncDisposable {
     const from = this.log.length;
     const ready = Promise.withResolvers<undefined>();
     const timer = setTimeout(() => {
-      ready.reject(new Error(`posternd was not ready within 20 s:\n${this.log.slice(from)}`));
-    }, 20_000);
+      ready.reject(new Error(`posternd was not ready within ${String(patience / 1000)} s:\n${this.log.slice(from)}`));
+    }, patience);
     child.stderr?.on('data', (chunk: Buffer) => {
       this.log += chunk.toString();
       if (/^posternd: ready /m.test(this.log.slice(from))) ready.resolve(undefined);

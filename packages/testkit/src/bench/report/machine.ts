@@ -18,12 +18,8 @@ export interface Machine {
 /** This one, now. */
 export function thisMachine(): Machine {
   const system = /^PRETTY_NAME="?([^"\n]+)/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? 'Linux';
-  // Some virtual machines give a number and no name.
-  const info = readFileSync('/proc/cpuinfo', 'utf8');
-  const field = (name: string): string => new RegExp(`^${name}\\s*: (.*)$`, 'm').exec(info)?.[1]?.trim() ?? '';
-  const model = field('model name') || cpus()[0]?.model || 'unknown';
   return {
-    model: /[a-z]/i.test(model) ? model : `${field('vendor_id')} family ${field('cpu family')} model ${field('model')}`.trim(),
+    model: cpus()[0]?.model ?? 'unknown',
     cores: cpus().length,
     memoryGigabytes: Math.round(totalmem() / 2 ** 30),
     kernel: release(),
