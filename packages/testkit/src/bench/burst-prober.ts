@@ -1,6 +1,6 @@
 /**
- * `node burst-prober.ts FILE`: makes all knocks of a plan at once and measures until the service answers the last of them. Runs in the world; prints
- * `{ "milliseconds": [number | null] }`, null where the last was not answered within ten seconds.
+ * `node burst-prober.ts FILE`: makes the knocks of a plan, so many of them at once; when the service answers the last of these, the next. Runs in
+ * the world; prints `{ "milliseconds": [number | null, …] }`, for each such burst; null where the last was not answered within two seconds.
  */
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
@@ -9,14 +9,24 @@ import { openKnock } from './arena/knock-sockets.ts';
 import { awaitAnswer } from './await-answer.ts';
 import { tightTimers } from './native-socket.ts';
 
-const PATIENCE = { quiet: 1_000, late: 1_000, giveUp: 10_000_000 } as const;
+/** What the prober is told. */
+export interface BurstPlan {
+  readonly knocks: readonly PlannedKnock[];
+  readonly atOnce: number;
+}
 
-const knocks = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as readonly PlannedKnock[];
+const PATIENCE = { quiet: 1_000, late: 1_000, giveUp: 2_000_000 } as const;
+
+const { knocks, atOnce } = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as BurstPlan;
 tightTimers();
 const all = knocks.map((knock) => openKnock(knock));
-const begun = performance.now();
-for (const { packets } of all) for (const packet of packets) packet();
-const last = all.at(-1);
-const milliseconds = last === undefined ? undefined : awaitAnswer(last.probe, begun, PATIENCE);
+const milliseconds: (number | null)[] = [];
+for (let at = 0; at < all.length; at += atOnce) {
+  const burst = all.slice(at, at + atOnce);
+  const begun = performance.now();
+  for (const { packets } of burst) for (const packet of packets) packet();
+  const last = burst.at(-1);
+  milliseconds.push((last === undefined ? undefined : awaitAnswer(last.probe, begun, PATIENCE)) ?? null);
+}
 for (const sockets of all) sockets[Symbol.dispose]();
-process.stdout.write(`${JSON.stringify({ milliseconds: [milliseconds ?? null] })}\n`);
+process.stdout.write(`${JSON.stringify({ milliseconds })}\n`);

@@ -3,6 +3,7 @@ import { Namespace } from '../../namespace.ts';
 import { askGate } from '../arena/ask-gate.ts';
 import { SERVICE_PORT } from '../arena/contender.ts';
 import { PosternGate } from '../arena/postern-gate.ts';
+import type { BurstPlan } from '../burst-prober.ts';
 import type { CrowdPlan } from '../crowd-prober.ts';
 import { count, digits, milliseconds } from '../report/wording.ts';
 import { sleep } from '../sleep.ts';
@@ -12,9 +13,9 @@ import type { Metric } from './metric.ts';
 
 const NETWORK = '10.110';
 const STANDING = [1, 1_000, 50_000] as const;
-/** Knocks at once: within all rates of the gate, and what the line from sentry to monitor holds while the monitor is busy. */
-const BURST = 200;
-const ROUNDS = 5;
+/** Knocks of a round, and how many of them at once: the line from sentry to monitor holds some more while the monitor is busy. */
+const [KNOCKS, AT_ONCE] = [384, 64] as const;
+const ROUNDS = 3;
 /** Knocks and milliseconds between them while something else is going on. */
 const [MEANWHILE, EVERY] = [60, 25] as const;
 const REVOKED = 20;
@@ -70,7 +71,7 @@ export const grantsMetric: Metric<GrantsResult> = {
   seconds: 120,
   async measure({ say, small }) {
     const rounds = small ? 1 : ROUNDS;
-    const sources = STANDING.length * (1 + 2 * rounds) * BURST + 4 * MEANWHILE;
+    const sources = STANDING.length * (1 + 2 * rounds) * KNOCKS + 4 * MEANWHILE;
     await using stack = new AsyncDisposableStack();
     const world = stack.use(new Namespace('world'));
     const gate = stack.use(await PosternGate.build(world, { network: NETWORK, sources, devices: Math.ceil(sources / 50) }));
@@ -82,10 +83,12 @@ export const grantsMetric: Metric<GrantsResult> = {
     };
     const granted = async (): Promise<number> =>
       ((await askGate(gate.files, 'status')).value as { granted: number }).granted;
+    const burst = (): Promise<(number | null)[]> =>
+      probe(world, 'burst-prober.ts', { knocks: knocks(KNOCKS), atOnce: AT_ONCE } satisfies BurstPlan);
     const rows: Row[] = [];
     for (const standing of STANDING) {
       await stand(gate, standing);
-      await probe(world, 'burst-prober.ts', knocks(BURST));
+      await burst();
       for (const blocked of [false, true]) {
         if (blocked) block(gate, true);
         const rates: number[] = [];
@@ -93,8 +96,8 @@ export const grantsMetric: Metric<GrantsResult> = {
         for (let i = 0; i < rounds; i++) {
           // The rations of the gate are full again.
           await sleep(500);
-          const [took] = await probe(world, 'burst-prober.ts', knocks(BURST));
-          if (typeof took === 'number') rates.push((BURST * 1000) / took);
+          const took = (await burst()).filter((value) => value !== null);
+          rates.push((AT_ONCE * took.length * 1000) / took.reduce((sum, value) => sum + value, 0));
         }
         if (blocked) block(gate, false);
         const row = {
@@ -102,7 +105,7 @@ export const grantsMetric: Metric<GrantsResult> = {
           blocklist: blocked ? BLOCKLIST : 0,
           perSecond: Math.round(median(rates)),
           granted: (await granted()) - before,
-          asked: rounds * BURST,
+          asked: rounds * KNOCKS,
         };
         rows.push(row);
         say(
@@ -143,7 +146,7 @@ export const grantsMetric: Metric<GrantsResult> = {
   },
   tell({ rows, revoke, meanwhile }) {
     return [
-      `${count(BURST)} valid knocks of suite 1 at once, each from its own address, until the last is open; the gate verifies and records every one of them. ` +
+      `${count(KNOCKS)} valid knocks of suite 1, ${String(AT_ONCE)} at once and the next when the last of these is open, each from its own address; the gate verifies and records every one of them. ` +
         `The blocklist is an interval set of ${count(BLOCKLIST)} entries in another table.`,
       {
         head: ['standing grants', 'blocklist', 'grants a second', 'granted'],
