@@ -1,7 +1,7 @@
 /** `script/bench all`: every metric in turn, each into a file of its own, and then the page. */
 import { METRICS } from './metrics/all-metrics.ts';
-import type { AnyMetric } from './report/page.ts';
 import { thisMachine } from './report/machine.ts';
+import { sectionText, type AnyMetric } from './report/page.ts';
 import { writeRecord } from './report/record.ts';
 import { writePage } from './report/report.ts';
 
@@ -11,13 +11,13 @@ function minutes(seconds: number): string {
 
 /**
  * Measures the metrics of these names, or all of them. One that fails does not keep the others from being measured. With `small` it only
- * tries them: nothing is kept.
+ * tries them: nothing is kept, and the text that would be in the page is told.
  *
  * @returns whether all of them could be measured
  */
 export async function benchAll(
   names: readonly string[],
-  { say, small }: { readonly say: (line: string) => void; readonly small: boolean },
+  { say, tell, small }: { readonly say: (line: string) => void; readonly tell: (line: string) => void; readonly small: boolean },
 ): Promise<boolean> {
   const wanted: readonly AnyMetric[] =
     names.length === 0 ? METRICS : METRICS.filter(({ name }) => names.includes(name));
@@ -39,6 +39,7 @@ export async function benchAll(
       say(`  took ${String(took)} s`);
       const day = new Date().toISOString().slice(0, 10);
       if (!small) writeRecord({ metric: metric.name, day, took, machine, result });
+      else for (const line of sectionText(metric, JSON.parse(JSON.stringify(result)), new Map())) tell(line);
     } catch (error) {
       failed.push(metric.name);
       say(`  FAILED: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);

@@ -30,7 +30,9 @@ const CONTENDER: Readonly<Record<FwknopServerKind, ContenderName>> = {
 
 /** One gate; everything of it ends with it. */
 export class FwknopGate implements AsyncDisposable {
-  readonly server: FwknopServer;
+  server: FwknopServer;
+  /** Starts another server on the same files. */
+  readonly #begin: () => Promise<FwknopServer>;
   /** `10.96` of a /16 network: the gate is its `.0.1`. */
   readonly #network: string;
   readonly #keys: readonly Keys[];
@@ -42,9 +44,11 @@ export class FwknopGate implements AsyncDisposable {
     keys: readonly Keys[],
     client: FwknopClient,
     server: FwknopServer,
+    begin: () => Promise<FwknopServer>,
     stack: AsyncDisposableStack,
   ) {
     this.server = server;
+    this.#begin = begin;
     this.#network = network;
     this.#keys = keys;
     this.#client = client;
@@ -72,9 +76,9 @@ export class FwknopGate implements AsyncDisposable {
         `SOURCE ANY\nKEY_BASE64 ${key}\nHMAC_KEY_BASE64 ${hmac}\nOPEN_PORTS tcp/${String(SERVICE_PORT)}\nREQUIRE_SOURCE_ADDRESS Y\n`,
     );
     const hidden = [SERVICE_PORT, SERVICE_PORT] as const;
-    const server = await startFwknopServer(kind, { namespace, device: here, access: access.join('\n'), hidden });
-    stack.use(server);
-    return new FwknopGate(network, keys, client, server, stack.move());
+    const begin = (hide: boolean): Promise<FwknopServer> =>
+      startFwknopServer(kind, { namespace, device: here, access: access.join('\n'), hidden, hide });
+    return new FwknopGate(network, keys, client, await begin(true), () => begin(false), stack.move());
   }
 
   get address(): string {
@@ -126,6 +130,7 @@ export class FwknopGate implements AsyncDisposable {
       cpu: () => this.server.cpu(),
       memory: () => this.server.memory(),
       close: () => undefined,
+      daemon: this,
     };
   }
 
@@ -139,12 +144,23 @@ export class FwknopGate implements AsyncDisposable {
     return { from, gate: this.address, packet };
   }
 
+  /** Ends the server. */
+  async stop(): Promise<void> {
+    await this.server[Symbol.asyncDispose]();
+  }
+
+  /** Starts it again. */
+  async start(): Promise<void> {
+    this.server = await this.#begin();
+  }
+
   #keysFor(index: number): Keys {
     // Not one stanza after the other: a server that begins with the first would be the faster the earlier.
     return this.#keys[(index * 617) % this.#keys.length] ?? { key: '', hmac: '' };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
     await this.#stack.disposeAsync();
   }
 }

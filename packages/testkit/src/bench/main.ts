@@ -24,10 +24,11 @@ const name = args.filter((arg) => arg !== '--json').join(' ') || undefined;
 const [first, ...rest] = args.filter((arg) => !arg.startsWith('-'));
 const unknown = rest.find((wanted) => METRICS.every((metric) => metric.name !== wanted));
 const bench = benches.find((candidate) => candidate.name === name);
+const tell = (line: string): void => void process.stdout.write(`${line}\n`);
 const say = (line: string): void => void process.stderr.write(`bench: ${line}\n`);
 if (first === 'report') writePage();
 else if (first === 'all' && unknown === undefined) {
-  if (!(await benchAll(rest, { say, small: args.includes('--small') }))) process.exitCode = 1;
+  if (!(await benchAll(rest, { say, tell, small: args.includes('--small') }))) process.exitCode = 1;
 } else if (bench === undefined) {
   if (name !== undefined) process.stderr.write(`bench: error: there is no benchmark ${JSON.stringify(name)}\n`);
   process.stderr.write(
@@ -43,7 +44,7 @@ else if (first === 'all' && unknown === undefined) {
   process.exitCode = name === undefined || name === '--help' ? 0 : 2;
 } else {
   const { ok, json: result, lines } = await bench.run(say);
-  for (const line of lines) process.stdout.write(`${line}\n`);
+  lines.forEach(tell);
   const machine = { node: process.version, cpus: cpus().length, model: cpus()[0]?.model ?? 'unknown' };
   if (json) process.stdout.write(`${JSON.stringify({ ...result, ok, machine })}\n`);
   if (!ok) process.exitCode = 1;

@@ -35,6 +35,13 @@ export const CONTENDERS = {
 /** Which. */
 export type ContenderName = keyof typeof CONTENDERS;
 
+/** A program that can be started again. */
+export interface Daemon {
+  stop(): Promise<void>;
+  /** Resolves when it says that it hears packets. */
+  start(): Promise<void>;
+}
+
 /** A server that runs, and one way to knock at it. */
 export interface Contender {
   readonly name: ContenderName;
@@ -52,6 +59,8 @@ export interface Contender {
   memory(): number;
   /** Closes everything that was opened, where that does not end by itself. */
   close(): void;
+  /** Its program, which can be ended and started again on the same files. */
+  readonly daemon: Daemon;
 }
 
 /** The port that is opened. */

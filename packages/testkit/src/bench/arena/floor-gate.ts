@@ -1,4 +1,5 @@
 /** The floor: the smallest program that sees the packet and does one write to nftables, before a world of many addresses. */
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { resolve } from 'node:path';
 import process from 'node:process';
@@ -23,19 +24,27 @@ export async function startFloor(
   const namespace = stack.use(new Namespace('floor'));
   joinWorld(namespace, world, network, sources);
   stack.use(await startService(namespace));
-  const arguments_ = ['--conditions=source', PROGRAM, String(KNOCK_PORT), String(SERVICE_PORT)];
-  const child = namespace.spawn(process.execPath, arguments_, { stdio: ['ignore', 'pipe', 'inherit'] });
-  stack.defer(async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    child.kill('SIGKILL');
-    await once(child, 'exit');
-  });
-  const failed = once(child, 'exit').then(() => Promise.reject(new Error('the floor ended')));
-  failed.catch(() => undefined);
-  if (child.stdout !== null) await Promise.race([once(child.stdout, 'data'), failed]);
+  const program = ['--conditions=source', PROGRAM, String(KNOCK_PORT), String(SERVICE_PORT)];
+  let child: ChildProcess | undefined;
+  const daemon = {
+    async stop(): Promise<void> {
+      if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    },
+    async start(): Promise<void> {
+      const started = namespace.spawn(process.execPath, program, { stdio: ['ignore', 'pipe', 'inherit'] });
+      child = started;
+      const failed = once(started, 'exit').then(() => Promise.reject(new Error('the floor ended')));
+      failed.catch(() => undefined);
+      if (started.stdout !== null) await Promise.race([once(started.stdout, 'data'), failed]);
+    },
+  };
+  stack.defer(() => daemon.stop());
+  await daemon.start();
   const gate = serverIn(network);
   const payload = Buffer.alloc(SIZE, 1).toString('base64');
-  const pids = [child.pid ?? 0];
+  const pids = (): number[] => [child?.pid ?? 0];
   return {
     name: 'floor',
     gate,
@@ -47,8 +56,9 @@ export async function startFloor(
       way: [{ protocol: 'udp', port: KNOCK_PORT, payload }],
       rest: 0,
     }),
-    cpu: () => processorTime(pids),
-    memory: () => proportionalMemory(pids),
+    cpu: () => processorTime(pids()),
+    memory: () => proportionalMemory(pids()),
     close: () => undefined,
+    daemon,
   };
 }

@@ -21,7 +21,15 @@ export async function startKnockd(
   namespace.run('iptables', ['-A', ...DROP]);
   const command = `/usr/sbin/iptables -I INPUT -s %IP% -p tcp --dport ${String(SERVICE_PORT)} -j ACCEPT`;
   const door = `[open]\n\tsequence = ${SEQUENCE.join()}\n\tseq_timeout = 5\n\ttcpflags = syn\n\tcommand = ${command}\n`;
-  const knockd = stack.use(await Knockd.start(namespace, device, door, { quiet: true }));
+  const begin = (): Promise<Knockd> => Knockd.start(namespace, device, door, { quiet: true });
+  let knockd = await begin();
+  const daemon = {
+    stop: () => knockd[Symbol.asyncDispose](),
+    async start(): Promise<void> {
+      knockd = await begin();
+    },
+  };
+  stack.defer(() => daemon.stop());
   const gate = serverIn(network);
   return {
     name: 'knockd',
@@ -40,5 +48,6 @@ export async function startKnockd(
       namespace.run('iptables', ['-F', 'INPUT']);
       namespace.run('iptables', ['-A', ...DROP]);
     },
+    daemon,
   };
 }

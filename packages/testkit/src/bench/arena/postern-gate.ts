@@ -217,6 +217,7 @@ export class PosternGate implements AsyncDisposable {
       cpu: () => this.files.cpu(),
       memory: () => this.files.memory(),
       close: () => undefined,
+      daemon: this.files,
     };
   }
 

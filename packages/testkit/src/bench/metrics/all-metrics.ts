@@ -5,6 +5,7 @@ import { floodMetric } from './flood.ts';
 import { grantsMetric } from './grants.ts';
 import { latencyMetric } from './latency.ts';
 import type { Metric } from './metric.ts';
+import { startMetric } from './start.ts';
 import { strangerMetric } from './stranger.ts';
 
 /** A metric among others: what it keeps comes back to itself alone. */
@@ -23,4 +24,5 @@ export const METRICS: readonly AnyMetric[] = [
   any(strangerMetric),
   any(devicesMetric),
   any(grantsMetric),
+  any(startMetric),
 ];

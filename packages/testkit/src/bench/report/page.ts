@@ -27,6 +27,11 @@ function pieceText(piece: Piece, pictures: Map<string, string>): string[] {
   return [`![${piece.alternative}](plots/${piece.picture}.svg)`, ''];
 }
 
+/** The lines of one metric; its pictures are put into `pictures`. */
+export function sectionText(metric: AnyMetric, result: unknown, pictures: Map<string, string>): string[] {
+  return [`## ${metric.title}`, '', ...metric.tell(result).flatMap((piece) => pieceText(piece, pictures))];
+}
+
 const WHAT_NODE_COSTS = [
   '## What Node costs',
   '',
@@ -77,11 +82,7 @@ export function makePage(metrics: readonly AnyMetric[], recordOf: (name: string)
     `Measured on ${days.join(', ')}, in ${count(Math.round(seconds))} s, on ${machines.join('; and on ')}. The load average before a metric was ${String(Math.min(...loads))} to ${String(Math.max(...loads))}.`,
     '',
     ...WHAT_NODE_COSTS,
-    ...measured.flatMap(({ metric, record }) => [
-      `## ${metric.title}`,
-      '',
-      ...metric.tell(record.result).flatMap((piece) => pieceText(piece, pictures)),
-    ]),
+    ...measured.flatMap(({ metric, record }) => sectionText(metric, record.result, pictures)),
     ...HOW_TO_REPEAT,
   ];
   return { text: `${lines.join('\n').trimEnd()}\n`, pictures };
