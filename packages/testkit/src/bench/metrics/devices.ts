@@ -68,7 +68,7 @@ export const devicesMetric: Metric<DevicesResult> = {
   name: 'devices',
   title: 'Devices',
   summary: `${SIZES.map(count).join(', ')} enrolled devices: a valid packet, start, reload, memory`,
-  seconds: 200,
+  seconds: 150,
   async measure({ say, until, small }) {
     await using stack = new AsyncDisposableStack();
     const world = stack.use(new Namespace('world'));

@@ -140,7 +140,7 @@ export const floodMetric: Metric<FloodResult> = {
   name: 'flood',
   title: 'Flood',
   summary: `${String(KNOCKS)} valid knocks under junk of each kind, at ${String(RATES.length)} rates`,
-  seconds: 420,
+  seconds: 380,
   async measure({ say, until, small }) {
     const cells: FloodCell[] = [];
     const wanted = matrix(NAMES, small ? [COMMON, 0] : RATES);

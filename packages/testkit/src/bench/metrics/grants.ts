@@ -68,7 +68,7 @@ export const grantsMetric: Metric<GrantsResult> = {
   name: 'grants',
   title: 'Grants',
   summary: `grants in a second with ${STANDING.map(count).join(', ')} standing, the end of one, and the next packet meanwhile`,
-  seconds: 120,
+  seconds: 70,
   async measure({ say, small }) {
     const rounds = small ? 1 : ROUNDS;
     const sources = STANDING.length * (1 + 2 * rounds) * KNOCKS + 4 * MEANWHILE;

@@ -80,7 +80,7 @@ export const latencyMetric: Metric<LatencyResult> = {
   name: 'latency',
   title: 'Latency',
   summary: 'from the packet that opens to the service answering, everybody by turns, and the floor',
-  seconds: 260,
+  seconds: 180,
   async measure({ say, small }) {
     const rounds = small ? 2 : 5;
     const rows = await measureLatency(ALL, { say, rounds, blocks: small ? 1 : 4, warmUp: small ? 2 : 6 });

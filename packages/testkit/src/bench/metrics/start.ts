@@ -35,7 +35,7 @@ export const startMetric: Metric<StartResult> = {
   name: 'start',
   title: 'Start',
   summary: 'from the start of a daemon to the first packet that it accepts',
-  seconds: 60,
+  seconds: 40,
   async measure({ say, until, small }) {
     await using arena = await Arena.build({ contenders: NAMES, knocks: ROUNDS });
     const took = new Map<ContenderName, (number | null)[]>();

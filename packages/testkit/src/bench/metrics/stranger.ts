@@ -62,7 +62,7 @@ export const strangerMetric: Metric<StrangerResult> = {
   name: 'stranger',
   title: 'Cost of a stranger',
   summary: "processor time for each junk packet of each kind, ours and the peers'",
-  seconds: 130,
+  seconds: 100,
   async measure({ say, until, small }) {
     await using arena = await Arena.build({ contenders: NAMES, knocks: 20 });
     for (const contender of arena.contenders)
