@@ -20,7 +20,11 @@ function minutes(seconds: number): string {
  */
 export async function benchAll(
   names: readonly string[],
-  { say, tell, small }: { readonly say: (line: string) => void; readonly tell: (line: string) => void; readonly small: boolean },
+  {
+    say,
+    tell,
+    small,
+  }: { readonly say: (line: string) => void; readonly tell: (line: string) => void; readonly small: boolean },
 ): Promise<boolean> {
   const wanted: readonly AnyMetric[] =
     names.length === 0 ? METRICS : METRICS.filter(({ name }) => names.includes(name));
@@ -28,7 +32,9 @@ export async function benchAll(
   const end = performance.now() + WHOLE * 1000;
   for (const [i, metric] of wanted.entries()) {
     const left = wanted.slice(i).reduce((sum, { seconds }) => sum + seconds, 0);
-    say(`${String(i + 1)} of ${String(wanted.length)}: ${metric.title}; all of them are done in at most ${minutes(left)}`);
+    say(
+      `${String(i + 1)} of ${String(wanted.length)}: ${metric.title}; all of them are done in at most ${minutes(left)}`,
+    );
     const machine = thisMachine();
     const begun = performance.now();
     try {

@@ -92,8 +92,7 @@ export async function measureClient(say: (line: string) => void, rounds: number)
         knock: timed(postern, ['knock', 'gate', '--config', device], gate.directory),
         disk: durableWrite(gate.directory),
       };
-      if (i >= WARM_UP)
-        for (const what of ['node', 'version', 'knock', 'disk'] as const) times[what].push(took[what]);
+      if (i >= WARM_UP) for (const what of ['node', 'version', 'knock', 'disk'] as const) times[what].push(took[what]);
     }
     return Promise.resolve();
   });

@@ -211,7 +211,11 @@ function kindOf(plan: FloodPlan): Kind {
       };
     }
     case 'spoofed':
-      return spoofedUdp(plan, SHORT_PACKET, once((into) => void randomFillSync(into)));
+      return spoofedUdp(
+        plan,
+        SHORT_PACKET,
+        once((into) => void randomFillSync(into)),
+      );
     case 'spoofed-base64':
       return spoofedUdp(
         plan,
@@ -257,7 +261,11 @@ if (process.argv[1] === import.meta.filename) {
   const end = begun + plan.seconds * 1000;
   let sent = 0;
   for (let now = begun; now < end && sent < most; now = performance.now()) {
-    const due = Math.min(BATCH, most - sent, rate === Infinity ? BATCH : Math.floor(((now - begun) / 1000) * rate) - sent);
+    const due = Math.min(
+      BATCH,
+      most - sent,
+      rate === Infinity ? BATCH : Math.floor(((now - begun) / 1000) * rate) - sent,
+    );
     if (due <= 0) {
       wait([], [], 300);
       continue;

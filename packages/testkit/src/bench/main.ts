@@ -1,6 +1,7 @@
 /**
  * `script/bench NAME [--json]`: measures, and with `--json` ends with one JSON object on the last line. `script/bench all [METRIC…] [--small]`
- * measures what docs/benchmarks.md tells, and writes it; `script/bench report` only writes it again.
+ * measures what docs/benchmarks.md tells, and writes it; `script/bench report` only writes it again; `script/bench smoke` fails on ratios to
+ * the peers.
  */
 import process from 'node:process';
 import { cpus } from 'node:os';
@@ -15,6 +16,7 @@ import { knockLatency } from './knock-latency.ts';
 import { latency } from './latency.ts';
 import { METRICS } from './metrics/all-metrics.ts';
 import { writePage } from './report/report.ts';
+import { smoke } from './smoke.ts';
 
 const benches: readonly Bench[] = [latency, knockLatency, fwknopLatency, fwknopJunk, flood, client, knockChannel];
 
@@ -27,7 +29,11 @@ const bench = benches.find((candidate) => candidate.name === name);
 const tell = (line: string): void => void process.stdout.write(`${line}\n`);
 const say = (line: string): void => void process.stderr.write(`bench: ${line}\n`);
 if (first === 'report') writePage();
-else if (first === 'all' && unknown === undefined) {
+else if (first === 'smoke') {
+  const { ok, lines } = await smoke(say);
+  lines.forEach(tell);
+  if (!ok) process.exitCode = 1;
+} else if (first === 'all' && unknown === undefined) {
   if (!(await benchAll(rest, { say, tell, small: args.includes('--small') }))) process.exitCode = 1;
 } else if (bench === undefined) {
   if (name !== undefined) process.stderr.write(`bench: error: there is no benchmark ${JSON.stringify(name)}\n`);
@@ -37,7 +43,7 @@ else if (first === 'all' && unknown === undefined) {
       ...benches.map((it) => `  ${it.name.padEnd(26)}${it.summary}`),
       'usage: script/bench all [METRIC…] [--small]',
       ...METRICS.map((it) => `  ${it.name.padEnd(26)}${it.summary}`),
-      'usage: script/bench report',
+      'usage: script/bench report | smoke',
       '',
     ].join('\n'),
   );

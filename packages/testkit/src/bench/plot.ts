@@ -111,7 +111,10 @@ export function drawPanels(
   const legend = names.flatMap((name, i) => {
     const left = LEFT + (i % NAMES_IN_ROW) * 205;
     const at = 38 + Math.floor(i / NAMES_IN_ROW) * 18;
-    return [line([`${String(left)},${String(at)}`, `${String(left + 36)},${String(at)}`], i), text(left + 43, at + 4, name)];
+    return [
+      line([`${String(left)},${String(at)}`, `${String(left + 36)},${String(at)}`], i),
+      text(left + 43, at + 4, name),
+    ];
   });
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${String(width)} ${String(height)}" width="${String(width)}" height="${String(height)}" role="img" aria-label="${escape(label)}" font-family="sans-serif" font-size="12" fill="#222">`,

@@ -224,8 +224,7 @@ export class PosternGate implements AsyncDisposable {
   #knock(name: 'native-1' | 'native-2' | 'door' | 'keyed', index: number): PlannedKnock {
     const from = sourceIn(this.network, index);
     const at = { from, gate: this.address, rest: 0 };
-    if (name === 'door')
-      return { ...at, way: sequenceOf(index).map((port) => ({ protocol: 'syn' as const, port })) };
+    if (name === 'door') return { ...at, way: sequenceOf(index).map((port) => ({ protocol: 'syn' as const, port })) };
     if (name === 'keyed') {
       const key = this.#keys[this.#keyedKnocks++ % this.#keys.length] ?? '';
       return { ...at, way: { key, service: 'bench' } };

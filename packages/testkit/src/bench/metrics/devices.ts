@@ -111,7 +111,16 @@ export const devicesMetric: Metric<DevicesResult> = {
     return [
       `Gates with so many devices run side by side; ${String(KNOCKING)} devices of each knock by turns. Suite 1; packet to open service. Reload: one user was added.`,
       {
-        head: ['devices', 'median, ms', 'p99, ms', 'lost', `to ${count(first?.devices ?? 0)}`, 'start, s', 'reload, s', 'memory, MB'],
+        head: [
+          'devices',
+          'median, ms',
+          'p99, ms',
+          'lost',
+          `to ${count(first?.devices ?? 0)}`,
+          'start, s',
+          'reload, s',
+          'memory, MB',
+        ],
         align: 'rrrrrrrr',
         rows: rows.map((row) => [
           count(row.devices),

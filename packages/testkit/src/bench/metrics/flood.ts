@@ -188,7 +188,8 @@ export const floodMetric: Metric<FloodResult> = {
       table(() => 'random'),
       {
         picture: 'flood',
-        alternative: 'Share of knocks that open under junk, and the 99th percentile of their time, for six ways to knock',
+        alternative:
+          'Share of knocks that open under junk, and the 99th percentile of their time, for six ways to knock',
         svg: plot(result),
       },
       `Other kinds, asked for ${count(COMMON)} a second:`,
@@ -198,8 +199,7 @@ export const floodMetric: Metric<FloodResult> = {
         rows: kinds.flatMap((junk) =>
           result.cells
             .filter(
-              (it) =>
-                it.junk === junk && it.asked === COMMON && junk !== 'random' && SHAPED[it.contender][0] !== junk,
+              (it) => it.junk === junk && it.asked === COMMON && junk !== 'random' && SHAPED[it.contender][0] !== junk,
             )
             .map((it) => [
               CONTENDERS[it.contender],

@@ -74,7 +74,9 @@ export const grantsMetric: Metric<GrantsResult> = {
     const sources = STANDING.length * (1 + 2 * rounds) * KNOCKS + 4 * MEANWHILE;
     await using stack = new AsyncDisposableStack();
     const world = stack.use(new Namespace('world'));
-    const gate = stack.use(await PosternGate.build(world, { network: NETWORK, sources, devices: Math.ceil(sources / 50) }));
+    const gate = stack.use(
+      await PosternGate.build(world, { network: NETWORK, sources, devices: Math.ceil(sources / 50) }),
+    );
     const contender = gate.contender('native-1');
     let used = 0;
     const knocks = (size: number): CrowdPlan['knocks'] => {

@@ -75,7 +75,14 @@ async function accepted(say: (line: string) => void, small: boolean): Promise<Fl
   }
   const after = await resting(contender);
   const granted = (gate.files.json('status') as { granted: number }).granted;
-  return { what: 'accepted knocks, each from its own address', contender: 'native-1', count: granted, before, filled, after };
+  return {
+    what: 'accepted knocks, each from its own address',
+    contender: 'native-1',
+    count: granted,
+    before,
+    filled,
+    after,
+  };
 }
 
 function day(): MemoryResult['day'] {

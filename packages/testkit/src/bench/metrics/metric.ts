@@ -13,9 +13,7 @@ export interface Measuring {
 
 /** A piece of the page: lines of text, a table, or a picture. */
 export type Piece =
-  | string
-  | MarkdownTable
-  | { readonly picture: string; readonly alternative: string; readonly svg: string };
+  string | MarkdownTable | { readonly picture: string; readonly alternative: string; readonly svg: string };
 
 /** Measures, and tells of what was measured. `T` is what is kept as JSON. */
 export interface Metric<T> {

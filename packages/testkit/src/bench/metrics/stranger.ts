@@ -34,8 +34,10 @@ export interface StrangerResult {
 async function settle(contender: Contender): Promise<void> {
   const used = (): number => contender.cpu().user + contender.cpu().system;
   const end = performance.now() + 5_000;
-  for (let before = -1, now = used(); now - before > 0.01 && performance.now() < end; await sleep(300))
+  for (let before = -1, now = used(); now - before > 0.01 && performance.now() < end;) {
+    await sleep(300);
     [before, now] = [now, used()];
+  }
 }
 
 async function measure(arena: Arena, contender: Contender, junk: JunkKind, seconds: number): Promise<Row> {
