@@ -93,7 +93,7 @@ export default tseslint.config(
   },
   {
     files: ['packages/protocol/src/**/*.ts'],
-    ignores: ['packages/protocol/src/crypto.ts', '**/*.test.ts', '**/testdata/**'],
+    ignores: ['packages/protocol/src/crypto.ts', '**/*.test.ts', '**/*.bench.ts', '**/testdata/**'],
     rules: {
       'no-restricted-globals': [
         'error',

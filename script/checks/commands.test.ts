@@ -189,6 +189,8 @@ const WITHOUT_JSON: Readonly<Record<string, string>> = {
   'postern completion': 'prints a script for a shell',
   'posternd completion': 'prints a script for a shell',
   'posternd run': 'is the daemon; it answers nothing',
+  'posternd send-raw': 'for `postern fwknop`, which reads its errors as they are',
+  'posternd draw-qr': 'it prints a picture',
 };
 
 /** The calls of a program within a line of shell: words from its name to the next operator. */

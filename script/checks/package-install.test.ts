@@ -85,9 +85,11 @@ test('the packages hold no tests, and shell scripts without faults', { skip }, (
   );
   const code = files.filter((file) => /^(client|gate)\/.*\/main\.js$/.test(file));
   assert.ok(code.length >= 3, String(files));
-  for (const deb of readdirSync(packages).filter((name) => name.startsWith('posternd_')))
-    execFileSync('dpkg-deb', ['--control', join(packages, deb), join(directory, 'control')]);
-  const scripts = ['install', 'uninstall', 'control/postinst', 'control/prerm', 'control/postrm'];
+  assert.equal(files.filter((file) => /\.blob$|snapshot$/.test(file)).length, 0, 'what is made at the installation');
+  for (const deb of readdirSync(packages).filter((name) => name.endsWith('.deb')))
+    execFileSync('dpkg-deb', ['--control', join(packages, deb), join(directory, deb.split('_')[0] ?? '')]);
+  const maintainers = ['postinst', 'prerm', 'postrm'].map((name) => `posternd/${name}`);
+  const scripts = ['install', 'uninstall', 'client/bin/postern', 'postern/postinst', 'postern/prerm', ...maintainers];
   const checked = spawnSync('shellcheck', ['--exclude=SC2317', '--shell=dash', ...scripts], {
     cwd: directory,
     encoding: 'utf8',
@@ -222,6 +224,7 @@ async function hideSsh({
 
 interface Way {
   readonly name: string;
+  readonly prefix: string;
   readonly server: readonly string[];
   /** In the README in the sentence about the device. */
   readonly device: string;
@@ -235,6 +238,7 @@ const TARBALL = block(INSTALL, 'tar -xf');
 const WAYS: readonly Way[] = [
   {
     name: 'the Debian packages',
+    prefix: '/usr',
     server: block(INSTALL, 'apt install'),
     device: 'apt install ./postern_*.deb',
     uninstall: block(UNINSTALL, 'apt remove'),
@@ -244,6 +248,7 @@ const WAYS: readonly Way[] = [
   },
   {
     name: 'the tarball',
+    prefix: '/usr/local',
     server: TARBALL,
     device: './install client',
     uninstall: block(UNINSTALL, 'uninstall'),
@@ -271,6 +276,8 @@ for (const way of WAYS) {
       assert.ok(README.includes(`\`${way.device}\``), 'the README says how on the device');
       const unpack = way.device.startsWith('apt') ? [] : way.server.slice(0, -1);
       await device.must(['set -e', ...unpack, way.device].join('\n'));
+      for (const machine of [gate, device])
+        assert.ok(existsSync(machine.path(`${way.prefix}/lib/postern/snapshot/client.blob`)), 'a knock starts from it');
 
       await hideSsh({ gate, device, services, open: () => pair.open() });
 

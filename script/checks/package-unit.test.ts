@@ -2,7 +2,7 @@
 import { temporaryDirectory } from '@postern/testkit/temporary';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { test } from 'node:test';
@@ -23,6 +23,21 @@ writeFileSync(file, UNIT.replaceAll('@LIB@/node', process.execPath).replaceAll('
 
 test('systemd finds no fault in the unit', { skip }, () => {
   assert.deepEqual(analyze('verify', '--man=no', file), { code: 0, out: '' });
+});
+
+test('nor in the drop-in of the tutorial that brings fwknop’s configuration', { skip }, () => {
+  const page = readFileSync(join(ROOT, 'docs/tutorials/coming-from-fwknop.md'), 'utf8');
+  const dropIn = /^cat >\S*\/posternd\.service\.d\/fwknop\.conf <<'END'\n(.*?)^END$/ms.exec(page)?.[1] ?? '';
+  const directory = temporaryDirectory('postern-unit-');
+  const changed = join(directory, 'posternd.service');
+  writeFileSync(changed, readFileSync(file));
+  mkdirSync(`${changed}.d`);
+  writeFileSync(`${changed}.d/fwknop.conf`, dropIn.replaceAll('/usr/sbin/posternd', process.execPath));
+  assert.deepEqual(analyze('verify', '--man=no', changed), { code: 0, out: '' });
+  assert.deepEqual(values(section(dropIn, 'Service'), 'ExecStart'), [
+    '',
+    '/usr/sbin/posternd run --fwknop /etc/fwknop',
+  ]);
 });
 
 test('its exposure is at most 2.8, and the page says what it is', { skip }, () => {

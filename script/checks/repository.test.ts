@@ -64,7 +64,7 @@ test('every command of this repository that a page names exists', () => {
   const listed = spawnSync(process.execPath, bench, { encoding: 'utf8' });
   const names = new Set([...listed.stderr.matchAll(/^ {2}([a-z-]+) /gm)].map(([, name]) => name));
   const missing = PAGES.flatMap((page) =>
-    [...code(page).matchAll(/\b(script|bin)\/([a-z-]+(?:\.sh)?)(?: ([^\s#`]+))?/g)]
+    [...code(page).matchAll(/(?<![/\w])(script|bin)\/([a-z-]+(?:\.sh)?)(?: ([^\s#`]+))?/g)]
       .filter(([, folder = '', name = '', word]) => {
         if (!existsSync(join(ROOT, folder, name))) return true;
         if (word === undefined || !/^[a-z]/.test(word)) return false;

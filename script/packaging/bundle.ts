@@ -1,15 +1,24 @@
-/** `script/bundle DIRECTORY`: the client as it is packed, without the package; its Node is the one that runs this. */
-import { mkdirSync, readFileSync, symlinkSync } from 'node:fs';
+/** `script/bundle DIRECTORY`: the client as it is installed, without the package; its Node is the one that runs this. */
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, linkSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
-import { ROOT, template, writeTree } from './entry.ts';
-import { fastClient } from './fast-client.ts';
+import { ROOT, writeTree } from './entry.ts';
+import { fastClient, launcher } from './fast-client.ts';
 
 const [directory] = process.argv.slice(2);
 if (directory === undefined) throw new TypeError('a directory expected');
 const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
+const entries = [
+  { path: 'postern', content: launcher(directory), executable: true },
+  ...(await fastClient('client', version)),
+];
 mkdirSync(directory, { recursive: true });
-symlinkSync(process.execPath, join(directory, 'node'));
-const launcher = { path: 'postern', content: template('postern.sh', { LIB: directory }), executable: true };
-const entries = [launcher, ...(await fastClient('client', version))];
 writeTree(directory, entries, Number(process.env['SOURCE_DATE_EPOCH'] ?? 0));
+const node = join(directory, 'node');
+try {
+  linkSync(process.execPath, node);
+} catch {
+  copyFileSync(process.execPath, node);
+}
+execFileSync(node, [join(directory, 'client/make-snapshot.js')], { stdio: 'inherit' });

@@ -25,7 +25,7 @@ function debianPackages(parts: Parts, version: string): DebianPackage[] {
         ' The client of Postern, with the Node.js that it runs on.',
       ],
       files: clientTree(parts, DEBIAN),
-      scripts: [],
+      scripts: ['postinst', 'prerm'],
     },
     {
       name: 'posternd',

@@ -6,6 +6,7 @@ import { gzipSync } from 'node:zlib';
 import { program as client } from '../../packages/client/src/program.ts';
 import { program as gate } from '../../packages/gate/src/program.ts';
 import { type Entry, ROOT, template } from './entry.ts';
+import { launcher } from './fast-client.ts';
 import { clientProgram, gateProgram, nodeFiles } from './program.ts';
 
 /** Where a package's files go. */
@@ -44,11 +45,10 @@ function documents(program: Program, { zsh }: Place): Entry[] {
 
 /** The client's files, and Node for both programs. */
 export function clientTree(parts: Parts, place: Place): Entry[] {
-  const values = { LIB: join(place.prefix, 'lib/postern') };
   return [
     ...parts.node,
     ...parts.client,
-    { path: 'bin/postern', content: template('postern.sh', values), executable: true },
+    { path: 'bin/postern', content: launcher(join(place.prefix, 'lib/postern')), executable: true },
     ...documents(client, place),
     { path: 'share/doc/postern/README.md', content: readFileSync(join(ROOT, 'README.md')) },
     { path: 'share/doc/postern/LICENSE', content: readFileSync(join(ROOT, 'LICENSE')) },

@@ -21,8 +21,8 @@ export const replayCommand: Command = {
   ],
   examples: [
     {
-      line: 'tcpdump -i any -w knocks.pcap udp port 62201',
-      does: 'records what comes to the port for knocks, until Ctrl-C',
+      line: 'tcpdump -i any -w knocks.pcap udp port 62201; posternd replay knocks.pcap',
+      does: 'records what comes to the port for knocks until Ctrl-C, and judges it',
     },
     { line: 'posternd replay knocks.pcap', does: 'says who of them would have been let in' },
     { line: 'posternd replay --fwknop /etc/fwknop knocks.pcap', does: 'the same for the clients of a fwknopd' },

@@ -58,8 +58,8 @@ export interface Command {
   readonly arguments?: readonly Argument[];
   readonly options?: readonly Option[];
   /**
-   * Reads its words itself, in the way of another program: all of them are in `Parsed.rest`, and `options` are for help and completion. No
-   * option of the program's own is read.
+   * Reads its words itself, in the way of another program: all of them are in `Parsed.rest`. `options` and those of the program are for help
+   * and completion then.
    */
   readonly readsWords?: boolean;
   readonly examples: readonly Example[];

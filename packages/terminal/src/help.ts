@@ -38,7 +38,7 @@ function columns(rows: readonly (readonly [string, string])[], width: number): s
 
 /** The options that a command takes: its own, and those of the program. */
 export function optionsOf(program: Program, command: Command | undefined): readonly Option[] {
-  return [...(command?.options ?? []), ...(command?.readsWords === true ? [] : program.options)];
+  return [...(command?.options ?? []), ...program.options];
 }
 
 /** How a command is called, on one line. */

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
-import { PROGRAMS, type Ran } from './gate-process.ts';
+import { PROGRAMS, ROOT, type Ran } from './gate-process.ts';
 import type { Namespace } from './namespace.ts';
 import { removeTemporary, temporaryDirectory } from './temporary.ts';
 import { unpacked } from './unpacked.ts';
@@ -43,7 +43,12 @@ export class FwknopClient implements Disposable {
   async run(...args: readonly string[]): Promise<Ran> {
     const [program = '', ...leading] = this.#command;
     const child = this.#namespace.spawn(program, [...leading, ...args], {
-      env: { ...process.env, HOME: this.home, XDG_CONFIG_HOME: join(this.home, '.config'), LOGNAME: 'alice' },
+      env: {
+        ...process.env,
+        ...{ HOME: this.home, XDG_CONFIG_HOME: join(this.home, '.config'), LOGNAME: 'alice' },
+        // Raw transports are sent by the posternd that is installed beside the client.
+        PATH: `${join(ROOT, 'bin')}:${process.env['PATH'] ?? ''}`,
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: 30_000,
     });

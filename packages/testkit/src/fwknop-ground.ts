@@ -65,7 +65,8 @@ export class FwknopGround implements Disposable {
       await this.#serve(62201, '');
       const controller = createServer((socket) => {
         this.#open((socket.remotePort ?? 0) - 20_000);
-        socket.destroy();
+        // The same command, and so the same port, may come again.
+        socket.resetAndDestroy();
       });
       await this.#listen(controller, FWKNOP_PORTS.controller, '127.0.0.1');
     });

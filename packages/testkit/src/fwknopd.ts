@@ -70,6 +70,10 @@ export class Fwknopd implements AsyncDisposable {
     return self;
   }
 
+  get pid(): number {
+    return this.#process.pid ?? 0;
+  }
+
   /** What it told so far. */
   get log(): string {
     return readFileSync(this.#logFile, 'utf8');
@@ -88,7 +92,7 @@ export class Fwknopd implements AsyncDisposable {
 
   /** Processor time so far, with that of every iptables and gpg that it ran to the end. */
   cpu(): ProcessorTime {
-    return processorTime([this.#process.pid ?? 0], 'children');
+    return processorTime([this.pid], 'children');
   }
 
   /** Memory that it has in use, in MB. */

@@ -9,7 +9,8 @@ import { processorTime, type ProcessorTime } from './processor-time.ts';
 import { proportionalMemory } from './proportional-memory.ts';
 import { removeTemporary, temporaryDirectory } from './temporary.ts';
 
-const ROOT = resolve(import.meta.dirname, '../../..');
+/** The checkout. */
+export const ROOT: string = resolve(import.meta.dirname, '../../..');
 
 /** Program and leading arguments of `posternd` and `postern` from this checkout. */
 export const PROGRAMS: Readonly<Record<'posternd' | 'postern', readonly [string, string, string]>> = {

@@ -1,17 +1,12 @@
-/** A throw-away GnuPG home with one RSA key without passphrase, as fwknop needs them. */
+/** A throw-away GnuPG home with one key without passphrase: RSA, as fwknop needs them, or ECC, which only ours can do. */
 import { once } from 'node:events';
 import type { Namespace } from './namespace.ts';
 import { removeTemporary, temporaryDirectory } from './temporary.ts';
 
-const KEY = `%no-protection
-Key-Type: RSA
-Key-Length: 2048
-Key-Usage: sign
-Subkey-Type: RSA
-Subkey-Length: 2048
-Subkey-Usage: encrypt
-Expire-Date: 0
-`;
+const KINDS = {
+  rsa: 'Key-Type: RSA\nKey-Length: 2048\nKey-Usage: sign\nSubkey-Type: RSA\nSubkey-Length: 2048\nSubkey-Usage: encrypt',
+  ecc: 'Key-Type: EDDSA\nKey-Curve: ed25519\nKey-Usage: sign\nSubkey-Type: ECDH\nSubkey-Curve: cv25519\nSubkey-Usage: encrypt',
+} as const;
 
 /** One home. The agent that gpg starts by itself lives in the namespace, and ends with it at the latest. */
 export class GpgHome implements Disposable {
@@ -25,14 +20,14 @@ export class GpgHome implements Disposable {
     this.directory = temporaryDirectory('postern-gpg-');
   }
 
-  /** Makes a key of 2,048 bits for signing and one for encryption. */
-  static async create(namespace: Namespace, name: string): Promise<GpgHome> {
+  /** Makes a key for signing and one for encryption. */
+  static async create(namespace: Namespace, name: string, kind: keyof typeof KINDS = 'rsa'): Promise<GpgHome> {
     const self = new GpgHome(namespace);
     const args = ['--homedir', self.directory, '--batch', '--status-fd', '1', '--generate-key'];
     const gpg = namespace.spawn('gpg', args, { stdio: ['pipe', 'pipe', 'ignore'] });
     let said = '';
     gpg.stdout?.on('data', (chunk: Buffer) => (said += chunk.toString()));
-    gpg.stdin?.end(`${KEY}Name-Real: ${name}\n%commit\n`);
+    gpg.stdin?.end(`%no-protection\n${KINDS[kind]}\nExpire-Date: 0\nName-Real: ${name}\n%commit\n`);
     await once(gpg, 'close');
     self.#fingerprint = /KEY_CREATED \w ([0-9A-F]{40})/.exec(said)?.[1] ?? '';
     if (self.#fingerprint !== '') return self;

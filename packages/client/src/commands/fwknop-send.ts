@@ -3,7 +3,7 @@ import { userInfo } from 'node:os';
 import process from 'node:process';
 import { familyOf, formatAddress } from '@postern/protocol';
 import type { FwknopMessage } from '@postern/protocol/fwknop';
-import { EXIT } from '@postern/terminal';
+import { EXIT, whileWaiting } from '@postern/terminal';
 import { appendFwknopFile, writeFwknopFile } from '../fwknop/file.ts';
 import { fwknopMessage, IPV6_REMARK, isExtended, userOf } from '../fwknop/message.ts';
 import { switchOf } from '../fwknop/read-setting.ts';
@@ -33,7 +33,11 @@ export async function sendFwknop(run: FwknopRun): Promise<number> {
   const address =
     test && !(allowed === 'resolve' && way.server !== undefined) ? undefined : await destinationOf(way, hostOf(way));
   const source =
-    allowed === 'resolve' ? await ownAddress(run, way, address) : allowed === 'source' ? undefined : allowed;
+    allowed === 'resolve'
+      ? await whileWaiting(io, "asking for this device's address", ownAddress(run, way, address))
+      : allowed === 'source'
+        ? undefined
+        : allowed;
   const stamp = {
     source,
     user: userOf(settings.get('SPOOF_USER'), process.env, () => userInfo().username),
@@ -47,6 +51,10 @@ export async function sendFwknop(run: FwknopRun): Promise<number> {
       `fwknop's client cuts a name to ${THEIR_USER_MAX} characters, this one does not: does the server ask for the whole?`,
     );
   const sealed = await sealMessage(message, cipher, settings, { input, random: bytes });
+  if (sealed.forPosterndOnly)
+    note(
+      'the key of the recipient is an elliptic one: posternd reads such a packet, and fwknopd none but RSA and ElGamal',
+    );
   if (switchOf(settings, 'NAT_RAND_PORT')) tellPort(run, request);
   savePacket(run, sealed);
   if (test && line.words.has('json')) io.out(JSON.stringify(reportPacket(sealed, cipher, way)));

@@ -7,7 +7,7 @@ import type { Ask } from '../request.ts';
 import { readSshConfig, runSsh, sshProgram, sshWords } from '../ssh.ts';
 import { parseSshLine } from '../ssh-arguments.ts';
 import { SSH_OPTIONS } from '../options.ts';
-import { askOptions, bookOf, serviceOf, tell, tellGranted } from './context.ts';
+import { askOptions, bookOf, serviceOf, tell, tellGranted, waitFor } from './context.ts';
 
 /** `postern ssh [OPTIONS] HOST …`. */
 export async function runPosternSsh(parsed: Parsed, io: Io): Promise<number> {
@@ -33,7 +33,8 @@ export async function runPosternSsh(parsed: Parsed, io: Io): Promise<number> {
     singleUse: flags.has('single-use'),
     source: sourceOption(typed),
   };
-  const [config, result] = await Promise.all([readSshConfig(program, line), askHost(book, host, ask, options)]);
+  const asking = Promise.all([readSshConfig(program, line), askHost(book, host, ask, options)]);
+  const [config, result] = await waitFor(host.name, typed, io, asking);
   const granted = answersOf(result).find(({ outcome }) => outcome.status === 'ok');
   if (granted === undefined) return tell(host, ask, result, typed, io.err, io);
   // Standard output belongs to ssh.

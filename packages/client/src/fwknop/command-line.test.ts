@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { EXIT, PersonError } from '@postern/terminal';
+import { program } from '../program.ts';
 import { parseFwknopLine } from './command-line.ts';
 import { FWKNOP_OPTIONS } from './options.ts';
 import { layered } from './variables.ts';
@@ -91,6 +92,12 @@ test('the letters are those of fwknop, with values where it has them', () => {
   );
   const theirs = LETTERS.match(/\w:?/g) ?? [];
   assert.deepEqual([...ours, 'h'].sort(), theirs.sort());
+});
+
+test('the examples of the help are understood', () => {
+  const examples = program.commands.find(({ name }) => name === 'fwknop')?.examples ?? [];
+  assert.ok(examples.length > 0);
+  for (const { line } of examples) assert.doesNotThrow(() => parseFwknopLine(line.split(' ').slice(2)), line);
 });
 
 test('any words are read or refused, with nothing else thrown', () => {

@@ -1,5 +1,6 @@
 /** Reads the command line as fwknop's client does: getopt_long of the C library. */
 import { EXIT, nearest, PersonError } from '@postern/terminal';
+import { CONFIG } from '../options.ts';
 import { FWKNOP_OPTIONS, type FwknopOption } from './options.ts';
 import type { Assignment } from './variables.ts';
 
@@ -14,8 +15,8 @@ export interface FwknopLine {
   readonly notes: readonly string[];
 }
 
-/** `--help` is an option of every command. */
-const KNOWN: readonly FwknopOption[] = [...FWKNOP_OPTIONS, { name: 'help', short: 'h', help: '' }];
+/** With the options of every command. */
+const KNOWN: readonly FwknopOption[] = [...FWKNOP_OPTIONS, CONFIG, { name: 'help', short: 'h', help: '' }];
 const FORM = '`postern fwknop --help` lists the options';
 
 /**

@@ -3,6 +3,7 @@ import { EXIT, PersonError } from '@postern/terminal';
 import type { AskPassphrase } from '../passphrase.ts';
 import { switchOf } from './read-setting.ts';
 import { fromBase64 } from './keys.ts';
+import { runProgramToEnd } from './run-program.ts';
 import type { Settings } from './variables.ts';
 
 /** What gpg is told. */
@@ -73,31 +74,13 @@ export async function gpgEncrypt(text: string, order: GpgOrder): Promise<Uint8Ar
   if (passphrase !== undefined) words.push('--pinentry-mode', 'loopback', '--passphrase-fd', '3');
   if (signer !== undefined) words.push('--sign', '--local-user', signer);
   words.push('--encrypt', '--recipient', recipient, '--output', '-');
-  const { spawn } = await import('node:child_process');
-  const child = spawn(program, words, { stdio: ['pipe', 'pipe', 'pipe', 'pipe'], timeout: PATIENCE_MS });
-  const [, , , secret] = child.stdio;
-  for (const stream of child.stdio) stream?.on('error', () => undefined);
-  child.stdin.end(text);
-  if (secret !== null && secret !== undefined && 'end' in secret) secret.end(`${passphrase ?? ''}\n`);
-  const output: Buffer[] = [];
-  let size = 0;
-  let said = '';
-  child.stdout.on('data', (chunk: Buffer) => {
-    size += chunk.length;
-    if (size <= OUTPUT_MAX) output.push(chunk);
-    else child.kill();
-  });
-  child.stderr.setEncoding('utf8').on('data', (chunk: string) => (said = (said + chunk).slice(-OUTPUT_MAX)));
-  const code = await new Promise<number | string | null>((resolve) => {
-    child.once('error', (error: NodeJS.ErrnoException) => {
-      resolve(error.code ?? error.message);
-    });
-    child.once('close', resolve);
-  });
-  if (code === 0 && size > 0 && size <= OUTPUT_MAX) return Buffer.concat(output);
-  const last = said.trim().split('\n').at(-1) ?? '';
-  const what =
-    code === 'ENOENT' ? 'there is no such program' : last === '' ? `it ended with ${code ?? 'a signal'}` : last;
+  const secret = passphrase === undefined ? undefined : `${passphrase}\n`;
+  const limits = { patience: PATIENCE_MS, mostOutput: OUTPUT_MAX };
+  const { code, trouble, output, errors } = await runProgramToEnd(program, words, { input: text, secret, ...limits });
+  if (code === 0 && output.length > 0) return output;
+  const last = errors.trim().split('\n').at(-1) ?? '';
+  const ended = last === '' ? `it ended with ${code ?? 'a signal'}` : last;
+  const what = trouble === undefined ? ended : trouble === 'ENOENT' ? 'there is no such program' : trouble;
   throw new PersonError(`${program} did not encrypt: ${what}`, {
     hint: '`gpg --list-keys` lists the keys; --gpg-home-dir and --gpg-agent say where they are and who asks for the passphrase',
     exitCode: EXIT.configuration,

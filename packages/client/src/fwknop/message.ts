@@ -131,6 +131,12 @@ export function checkSize(size: number, kind: FwknopMessage['kind'] | 'gpg', hma
     );
   }
   if (kind === 'gpg') {
+    if (size < FWKNOP_PACKET.gpg) {
+      throw refused(
+        `the packet has ${size} characters, and a server takes none of less than ${FWKNOP_PACKET.gpg} for one of gpg`,
+        '--gpg-signer-key: a signature makes it longer, and servers ask for one by default',
+      );
+    }
     if (size <= FWKNOP_PACKET.most) return;
     throw refused(
       `the packet has ${size} characters, and a server takes ${FWKNOP_PACKET.most}`,

@@ -1,6 +1,5 @@
 /** The options of fwknop's client, under its own names. */
 import type { Option } from '@postern/terminal';
-import { CONFIG } from '../options.ts';
 import type { FwknopSetting } from './variables.ts';
 
 /** An option, and what it sets. */
@@ -72,8 +71,8 @@ export const FWKNOP_OPTIONS: readonly FwknopOption[] = [
     help: 'run a command at the server, where its stanza allows that',
   },
   {
-    ...{ name: 'nat-access', short: 'N', value: 'HOST:PORT', sets: ['NAT_ACCESS', ''] },
-    help: 'reach a host behind the server: the port of -A there leads to HOST:PORT; without PORT to the port of -A',
+    ...{ name: 'nat-access', short: 'N', value: 'HOST', sets: ['NAT_ACCESS', ''] },
+    help: 'reach a host behind the server, as `HOST:PORT`: the port of -A there leads to it; without `:PORT` to the same port',
   },
   {
     ...{ name: 'nat-local', sets: ['NAT_LOCAL', 'Y'] },
@@ -185,8 +184,8 @@ export const FWKNOP_OPTIONS: readonly FwknopOption[] = [
     help: 'taken, but no wget is run',
   },
   {
-    ...{ name: 'http-proxy', short: 'H', value: 'HOST[:PORT]', sets: ['HTTP_PROXY', ''] },
-    help: 'send by HTTP through a proxy',
+    ...{ name: 'http-proxy', short: 'H', value: 'HOST', sets: ['HTTP_PROXY', ''] },
+    help: 'send by HTTP through a proxy, `HOST` or `HOST:PORT`',
   },
   {
     ...{ name: 'source-port', short: 'S', value: 'PORT', sets: ['SPA_SOURCE_PORT', ''] },
@@ -236,6 +235,5 @@ export const FWKNOP_OPTIONS: readonly FwknopOption[] = [
     },
     help: 'refused: for test builds',
   },
-  CONFIG,
   { name: 'version', short: 'V', help: 'tell the version' },
 ];

@@ -27,15 +27,17 @@ export async function sendRaw(
     payload: Buffer.from(packet).toString('latin1'),
   };
   const answer = await askPosternd(['send-raw'], JSON.stringify(order));
-  if (answer.kind === 'missing') {
+  if (answer === undefined) {
     throw new PersonError(`-P ${transport} needs the posternd package on this machine`, {
       hint: 'it has the bindings to raw sockets, and need not run; other transports need nothing',
       exitCode: EXIT.failed,
     });
   }
   if (answer.code !== 0) {
-    const said = /^posternd: error: (.*)$/m.exec(answer.err)?.[1] ?? `posternd ended with ${answer.code}`;
-    const hint = /^posternd: hint: (.*)$/m.exec(answer.err)?.[1];
+    const said =
+      /^posternd: error: (.*)$/m.exec(answer.errors)?.[1] ??
+      `posternd ended with ${answer.code ?? answer.trouble ?? 'a signal'}`;
+    const hint = /^posternd: hint: (.*)$/m.exec(answer.errors)?.[1];
     throw new PersonError(`the packet could not leave: ${said}`, { hint, exitCode: EXIT.failed });
   }
 }

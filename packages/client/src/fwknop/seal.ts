@@ -32,6 +32,8 @@ export interface Sealed {
   readonly packet: Uint8Array;
   /** Read out of the packet again; of gpg, which only the server can open, what went in. */
   readonly message: FwknopMessage;
+  /** fwknop's own server cannot read it. */
+  readonly forPosterndOnly: boolean;
 }
 
 /** Digests and mode. @throws PersonError for what is unknown, or does not go together */
@@ -71,7 +73,7 @@ export async function sealMessage(
     const authentication = hmac === undefined ? undefined : { digest: hmac, key: readHmacKey(settings, input) };
     const encrypted = await gpgEncrypt(fwknopPlaintext(message, digest), gpgOrder(settings, input.ask));
     checkSize(Math.ceil((encrypted.length * 4) / 3) - 2 + hmacSize, 'gpg', hmacSize);
-    return { packet: fwknopGpgPacket(encrypted, authentication), message };
+    return { packet: fwknopGpgPacket(encrypted, authentication), message, forPosterndOnly: !beginsAsTheirs(encrypted) };
   }
   checkSize(symmetricSize(fwknopPlaintext(message, digest).length) + hmacSize, message.kind, hmacSize);
   const keys = readKeys(settings, input);
@@ -81,10 +83,15 @@ export async function sealMessage(
   const credential = { kind: 'symmetric', key: keys.key, mode, hmac: authentication } as const;
   const opened = new FwknopKeyring([credential]).open(packet);
   if (!opened.ok || opened.value.kind !== 'message') throw new Error('a packet that cannot be opened was made');
-  return { packet, message: opened.value.message };
+  return { packet, message: opened.value.message, forPosterndOnly: false };
 }
 
 /** Characters of a packet without HMAC, by the bytes that are encrypted: padded to whole blocks, after 16 bytes of salt, in base64 without its prefix. */
 function symmetricSize(plaintext: number): number {
   return Math.ceil(((16 + 16 * (Math.floor(plaintext / 16) + 1)) * 4) / 3) - 10;
+}
+
+/** fwknopd puts `hQ` in front of every packet of gpg, which is right for a first packet of up to 4,095 bytes with a length of two bytes (RFC 4880, section 4.2). */
+function beginsAsTheirs(openpgp: Uint8Array): boolean {
+  return openpgp[0] === 0x85 && (openpgp[1] ?? 0) < 0x10;
 }

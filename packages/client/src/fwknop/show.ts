@@ -33,8 +33,8 @@ export function describePacket({ packet, message }: Sealed, { digest, mode, hmac
     ['version', message.version],
     ['cipher', `${mode}, digest ${digest}, ${hmac === undefined ? 'no HMAC' : `HMAC ${hmac}`}`],
     ['way', `${way.transport} to ${way.server ?? 'nobody yet'}, port ${way.port}`],
-    ['size', `${packet.length} characters`],
-    ['packet', Buffer.from(packet).toString('latin1')],
+    // Not the packet itself: whoever read it could send it.
+    ['size', `${packet.length} characters; -B FILE keeps the packet`],
   ];
   return formatTable(['FIELD', 'VALUE'], rows);
 }
@@ -56,6 +56,6 @@ export function reportPacket(
     ...{ user, time, random, version },
     ...{ mode, digest, hmac: hmac ?? null },
     ...{ transport, server: server ?? null, port },
-    packet: Buffer.from(packet).toString('latin1'),
+    size: packet.length,
   };
 }

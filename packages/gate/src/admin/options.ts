@@ -14,6 +14,13 @@ export const CONFIG: Option = {
 /** `--json`, of every command that answers something. */
 export const JSON_OUTPUT: Option = { name: 'json', help: 'answer with one JSON document, errors too' };
 
+/** `--fwknop`, of the commands that look at what a daemon runs. */
+export const WITH_FWKNOP: Option = {
+  name: 'fwknop',
+  value: 'DIR',
+  help: 'with the stanzas of this directory, as `posternd run --fwknop DIR`; a running daemon says it by itself',
+};
+
 /** The configuration's path. */
 export function configFile(parsed: Parsed): string {
   return parsed.values['config'] ?? CONFIG_FILE;

@@ -286,7 +286,11 @@ export interface AdminCommands {
   };
   /** `id`: 16 hexadecimal digits, or the first 6 or more of them where no other grant begins so. */
   readonly 'grant.end': { readonly arguments: { readonly id: string }; readonly value: { readonly id: string } };
-  readonly check: { readonly arguments: NoArguments; readonly value: { readonly findings: readonly Finding[] } };
+  /** `fwknop`: the directory that the daemon was started with beside its configuration. */
+  readonly check: {
+    readonly arguments: NoArguments;
+    readonly value: { readonly findings: readonly Finding[]; readonly fwknop?: string | undefined };
+  };
   readonly protect: {
     readonly arguments: { readonly service: string; readonly seconds: number; readonly force: boolean };
     readonly value: ProtectValue;

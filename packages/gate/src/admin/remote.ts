@@ -1,4 +1,4 @@
-import { EXIT, type Command, type Io, type Parsed } from '@postern/terminal';
+import { EXIT, whileWaiting, type Command, type Io, type Parsed } from '@postern/terminal';
 import { configFile } from './options.ts';
 import type { AdminArguments, AdminCommand, AdminValue, PageValue } from './protocol.ts';
 
@@ -19,9 +19,10 @@ export async function askDaemon<C extends AdminCommand>(
   args: AdminArguments<C>,
 ): Promise<AdminValue<C>> {
   const { ask, socketOf } = await import('./client.ts');
-  return ask(socketOf(configFile(parsed)), command, args, (text) => {
+  const answer = ask(socketOf(configFile(parsed)), command, args, (text) => {
     io.err(text);
   });
+  return parsed.flags.has('json') ? answer : whileWaiting(io, 'waiting for posternd', answer);
 }
 
 /** The `run` of a command that only asks. */

@@ -90,7 +90,7 @@ function page<T>(
 export function administration(
   gate: Gate,
   sentry: SentryProcess,
-  facts: { version: string; started: UnixMicros },
+  facts: { version: string; started: UnixMicros; fwknop?: string | undefined },
 ): AdminHandlers {
   const services = (): readonly Service[] => gate.configuration.services;
   const users = (): readonly User[] => gate.configuration.users;
@@ -339,6 +339,7 @@ export function administration(
         now: gate.clock(),
         invites: gate.store.invites().filter((it) => it.usedBy === undefined),
       }),
+      fwknop: facts.fwknop,
     }),
 
     protect({ service, seconds, force }, progress) {

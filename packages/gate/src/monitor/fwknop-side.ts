@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { MICROS_PER_SECOND, type UnixMicros } from '@postern/protocol';
 import { PersonError } from '@postern/terminal';
@@ -10,10 +11,13 @@ import type { FwknopHearingNow } from './fwknop-sockets.ts';
 import { FwknopRequests, type FwknopContext } from './fwknop.ts';
 import type { GpgCredential, GpgProcess } from './gpg-process.ts';
 import type { GrantBook } from './grants.ts';
-import type { Log } from './log.ts';
+import { messageOf, type Log } from './log.ts';
 import { checkStanzaCommands, runnable, stanzaCommands } from './stanza-commands.ts';
 import type { Store } from './store.ts';
 import type { TimedCommands } from './timed-commands.ts';
+
+/** fwknopd may record a packet that both heard so much later than we do, in seconds. */
+const TOGETHER = 5;
 
 /** What the daemon was asked for. */
 export interface FwknopOptions {
@@ -109,7 +113,9 @@ export class FwknopSide implements Disposable {
   /** Takes a configuration into use. */
   configure(configuration: Configuration): void {
     if (configuration.fwknop !== undefined) this.#replay ??= this.#remember(configuration, configuration.fwknop);
-    if (!this.requests.configure(configuration)) return;
+    // Without a memory of what was used nothing may open.
+    const heard = this.#replay === undefined ? { ...configuration, fwknop: undefined } : configuration;
+    if (!this.requests.configure(heard)) return;
     this.#followGpg();
     this.#line?.setFwknop(this.hearing);
     this.requests.tick();
@@ -129,11 +135,21 @@ export class FwknopSide implements Disposable {
     }
   }
 
-  #remember({ file }: Configuration, { maxAge }: Fwknop): FwknopReplay {
+  #remember({ file }: Configuration, { maxAge }: Fwknop): FwknopReplay | undefined {
     const { gate, clock, log, before } = this.#context;
     const now = Math.floor(clock() / MICROS_PER_SECOND);
     const anchor = join(dirname(file), 'fwknop.last');
-    const replay = new FwknopReplay({ records: gate.store.fwknop, anchor, maxAge, now, before });
+    // What both heard, side by side, is in our record.
+    const ours = statSync(anchor, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+    const missed = before !== undefined && before > ours / 1000 + TOGETHER ? before : undefined;
+    let replay: FwknopReplay;
+    try {
+      replay = new FwknopReplay({ records: gate.store.fwknop, anchor, maxAge, now, before: missed });
+    } catch (error) {
+      const hint = 'the daemon must be able to write there; after that, `posternd reload`';
+      log('error', `nothing of fwknop's format is heard: ${anchor}: ${messageOf(error)}`, { hint });
+      return undefined;
+    }
     if (replay.floor >= now)
       log('warning', "packets of fwknop's format are refused for a while: they may have been used before", {
         until: new Date(replay.floor * 1000).toISOString(),

@@ -52,13 +52,8 @@ function idOf(stanza: FwknopStanza | undefined): Uint8Array {
   if (stanza === undefined) throw new RangeError('a credential has a stanza');
   const { cipher, hmac } = stanza;
   const how = cipher.kind === 'gpg' ? [cipher.program, cipher.home] : [cipher.mode];
-  const what = JSON.stringify([
-    cipher.kind,
-    ...how,
-    hmac?.digest ?? 'none',
-    cipher.kind === 'gpg' ? 0 : cipher.key.length,
-  ]);
-  const keys = cipher.kind === 'gpg' ? new Uint8Array(0) : cipher.key;
+  const keys = cipher.kind === 'gpg' ? (cipher.passphrase ?? new Uint8Array(0)) : cipher.key;
+  const what = JSON.stringify([cipher.kind, ...how, hmac?.digest ?? 'none', keys.length]);
   const material = concat(keys, hmac?.key ?? new Uint8Array(0));
   // A key of HMAC: what stands in the state must not be the hash of a passphrase that somebody could look up.
   return hmacSha256(TEXT.encode('postern-fwknop-credential'), TEXT.encode(what), material).subarray(0, CREDENTIAL_ID);

@@ -21,7 +21,7 @@ import { rehearse } from './rehearsal.ts';
 import { startSentry } from './sentry-process.ts';
 import { lookUpUser } from './sentry-user.ts';
 import type { Store } from './store.ts';
-import { fwknopOf } from '../config/fwknop/load.ts';
+import { fwknopOf, lastUseByFwknopd } from '../config/fwknop/load.ts';
 import { knockdDoors } from '../config/knockd/load.ts';
 import { loadGate, type GateConfiguration } from '../config/load.ts';
 
@@ -108,7 +108,7 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
   gate.knocks.connect(sentry);
   gate.fwknop.connect(sentry);
   gate.tickKnocks();
-  const handlers = administration(gate, sentry, { version: options.version, started });
+  const handlers = administration(gate, sentry, { version: options.version, started, fwknop: options.fwknop });
   // No request can come before the ruleset is there: the event loop has not turned since the sentry was started.
   gate.start();
   await using server = await AdminServer.listen(configuration.socket, handlers);
@@ -172,5 +172,9 @@ function fwknopOptions(
     startGpg({ credentials, user: lookUpUser(sentryUser), directory: gpg, log });
   const common = { lookUp, startGpg: startHelper };
   if (directory === undefined) return common;
-  return { ...common, more: (configuration, leaveOut) => fwknopOf(directory, configuration, leaveOut) };
+  return {
+    ...common,
+    more: (configuration, leaveOut) => fwknopOf(directory, configuration, leaveOut),
+    before: lastUseByFwknopd(directory),
+  };
 }

@@ -43,7 +43,6 @@ function earOf(pieces: readonly CredentialPiece[]): FwknopEar {
 }
 
 const text = (number: number): string => number.toFixed(1);
-const strangers = Array.from({ length: 64 }, () => shapedJunk());
 const spoofed = (count: number): string => `10.${String((count >> 8) & 255)}.${String(count & 255)}.9`;
 
 for (const credentials of [1, 100, 1000]) {
@@ -55,6 +54,7 @@ for (const credentials of [1, 100, 1000]) {
     const pieces = Array.from({ length: credentials }, (_, number) => piece(credential(number, over)));
     const named = pieces.map((it) => ({ ...it, sources: [{ address: new Uint8Array(16), bits: 0 }] }));
     const last = credential(credentials - 1, over);
+    const strangers = Array.from({ length: 64 }, () => shapedJunk(last.hmac));
     const valid = Array.from({ length: 512 }, () => sealed(last));
     const line = {
       credentials,

@@ -36,8 +36,8 @@ class Bench {
   }
 
   /** How often junk from there is looked at before the ration is used up. */
-  exhaust(source: string, most = 100_000): number {
-    const payload = junk();
+  exhaust(source: string, most = 100_000, size?: number): number {
+    const payload = junk(size);
     for (let count = 0; count < most; count++) if (this.hear(payload, source) === 'budget') return count;
     return most;
   }
@@ -137,13 +137,13 @@ test('a source may use only what names it, and one that is named by nobody costs
 
 test('who uses up the ration of a prefix takes nothing from another, and gets it back with time', () => {
   const bench = new Bench([piece(credential(1))]);
-  assert.equal(bench.exhaust(EVE), 512);
+  assert.equal(bench.exhaust(EVE), 4096);
   assert.equal(bench.hear(sealed(credential(1)), '203.0.113.1'), 'budget', 'the neighbours in its /24');
   assert.equal(bench.hear(sealed(credential(1)), '203.0.114.1'), 0, 'but nobody else');
-  bench.now += SECOND / 512;
+  bench.now += SECOND / 2048;
   assert.equal(bench.hear(sealed(credential(1)), '203.0.113.1'), 0);
   const six = new Bench([piece(credential(1))]);
-  assert.equal(six.exhaust('2001:db8:0:1ff::1'), 512);
+  assert.equal(six.exhaust('2001:db8:0:1ff::1'), 4096);
   assert.equal(six.hear(sealed(credential(1)), '2001:db8:0:100::9'), 'budget', 'its /56');
   assert.equal(six.hear(sealed(credential(1)), '2001:db8:0:200::9'), 0);
 });
@@ -151,18 +151,21 @@ test('who uses up the ration of a prefix takes nothing from another, and gets it
 test('many credentials, and those without an HMAC, cost more of the ration', () => {
   const many = (count: number, over = {}): CredentialPiece[] =>
     Array.from({ length: count }, (_, number) => piece(credential(number, over)));
-  assert.equal(new Bench(many(32)).exhaust(EVE), 512);
-  assert.equal(new Bench(many(33)).exhaust(EVE), 256);
-  assert.equal(new Bench(many(1000)).exhaust(EVE), 16);
+  assert.equal(new Bench(many(128)).exhaust(EVE), 4096);
+  assert.equal(new Bench(many(129)).exhaust(EVE), 2048);
+  assert.equal(new Bench(many(1000)).exhaust(EVE), 512);
   const sha512 = { hmac: { digest: 'sha512', key: new Uint8Array(64).fill(1) } };
-  assert.equal(new Bench(many(4, sha512)).exhaust(EVE), 512);
-  assert.equal(new Bench(many(8, sha512)).exhaust(EVE), 256);
-  assert.equal(new Bench(many(1, { hmac: undefined })).exhaust(EVE), 256);
-  assert.equal(new Bench(many(100, { hmac: undefined })).exhaust(EVE), 2);
-  assert.equal(new Bench(many(1000, { hmac: undefined })).exhaust(EVE), 1, 'one at least: else nobody gets in');
+  assert.equal(new Bench(many(8, sha512)).exhaust(EVE), 4096);
+  assert.equal(new Bench(many(16, sha512)).exhaust(EVE), 2048);
+  assert.equal(new Bench(many(1, { hmac: undefined })).exhaust(EVE), 4096);
+  assert.equal(new Bench(many(100, { hmac: undefined })).exhaust(EVE), 40);
+  assert.equal(new Bench(many(1000, { hmac: undefined })).exhaust(EVE), 4);
+  // As does a longer packet, of which there is more to hash; a shorter one is as good as one of the usual size.
+  assert.equal(new Bench(many(128)).exhaust(EVE, 5000, 1420), 819);
+  assert.equal(new Bench(many(128)).exhaust(EVE, 5000, 140), 4096);
   // Only those that the source may use count.
   const mixed = [...many(2), ...many(1000).map((it) => ({ ...it, sources: [prefix('10.0.0.0/8')] }))];
-  assert.equal(new Bench(mixed).exhaust(EVE), 512);
+  assert.equal(new Bench(mixed).exhaust(EVE), 4096);
 });
 
 test('where the work is not rationed there is no ration', () => {
@@ -175,7 +178,7 @@ test('a source that is known gets through whatever strangers send, also from eve
   bench.exhaust('192.0.2.200');
   const payload = junk();
   for (let net = 0; net < 100; net++)
-    for (let count = 0; count < 512; count++) bench.hear(payload, `10.1.${String(net)}.9`);
+    for (let count = 0; count < 4096; count++) bench.hear(payload, `10.1.${String(net)}.9`);
   assert.equal(bench.hear(sealed(credential(2)), BOB), 'budget', 'a stranger');
   for (let count = 0; count < 20; count++) assert.equal(bench.hear(sealed(credential(2)), ADA), 1);
   assert.equal(bench.hear(sealed(credential(1)), ADA), 'budget', 'but with what it used last');

@@ -10,23 +10,31 @@ import { Budget, type Rate } from './budget.ts';
 import { isAmong } from './fwknop-sources.ts';
 import { Seen } from './seen.ts';
 
-/** Credentials that are tried for one unit of work: some 30 µs. */
-const TRIALS = 32;
+/** Credentials that are tried on a packet of the usual size for one unit of work: some 30 µs. */
+const TRIALS = 128;
+/** Bytes of such a packet; a longer one costs more, as if each had so many bytes more than it has. */
+const SIZE = { usual: 204, more: 100 } as const;
 
-/** Work for strangers, in units: for everybody together, and for one IPv4 /24 or IPv6 /56. */
-const TOTAL: Rate = { burst: 16_384, rate: 32_768 };
-const PREFIX: Rate = { burst: 512, rate: 512 };
-/** How much longer than with HMAC-SHA256 a trial takes: with another HMAC, which the codec does not make itself, and without one, where it is a decryption. */
-const OTHER_HMAC = 8;
-const WITHOUT_HMAC = 64;
+/** Work for strangers, in units: for everybody together, half a core, and for one IPv4 /24 or IPv6 /56. */
+const TOTAL: Rate = { burst: 8192, rate: 16_384 };
+const PREFIX: Rate = { burst: 4096, rate: 2048 };
+/**
+ * How much longer than with HMAC-SHA256 of many keys together a trial takes: one by one, with another HMAC, which the codec does not make
+ * itself, and without one, where it is a decryption.
+ */
+const ALONE = 4;
+const OTHER_HMAC = 16;
+const WITHOUT_HMAC = 128;
 
 /** Trials of the credential that a source used last: all sources, and one. What is above goes the strangers' way. */
 const KNOWN_TOTAL: Rate = { burst: 4096, rate: 8192 };
 const KNOWN: Rate = { burst: 64, rate: 32 };
 /** Sources whose last credential is remembered. */
 const MOST_KNOWN = 16_384;
-/** Packets that are remembered so that a copy is not told again. */
-const MOST_SEEN = 4096;
+/** Characters at the end of a packet that tell it from all others: of its HMAC, or of its last blocks. */
+const END = 22;
+/** Ends and contents of packets that are remembered, so that a copy is not told again. */
+const MOST_SEEN = 8192;
 
 const PREFIX_BITS = { 4: 24, 6: 56 } as const;
 
@@ -87,20 +95,22 @@ export class FwknopEar {
   open(payload: Uint8Array, way: Way, now: UnixMicros, after = -1): Result<FwknopOpened, FwknopCounter> {
     const keyring = this.#keyring;
     if (keyring === undefined || !fwknopShape(payload).ok) return refuse('form');
-    const opened = this.#try(keyring, payload, way, now, after);
-    if (!opened.ok) return opened;
-    const { credential, replayId, kind } = opened.value;
-    // What was tried in vain is remembered already.
-    if (after >= 0) return opened;
-    const source = sourceKey(way);
-    const id = Buffer.from(replayId).toString('latin1');
     // A copy that came to another address is another packet: where the first one came, it may not count.
-    const path = `${source}${Buffer.from(way.destination).toString('latin1')}`;
+    const path = `${sourceKey(way)}${Buffer.from(way.destination).toString('latin1')}`;
+    // What was tried in vain is remembered already; a copy is told by its end, before any work.
+    const end = Buffer.from(payload.subarray(-END)).toString('latin1');
+    if (after < 0 && this.#seen.look(end, path) !== 'new') return refuse('duplicate');
+    const opened = this.#try(keyring, payload, way, now, after);
+    if (!opened.ok || after >= 0) return opened;
+    const { credential, replayId, kind } = opened.value;
+    const source = sourceKey(way);
+    this.#seen.remember(end, path);
+    // The same in another writing, which only a packet without an HMAC may have.
+    const id = Buffer.from(replayId).toString('latin1');
     if (this.#seen.look(id, path) !== 'new') return refuse('duplicate');
     this.#seen.remember(id, path);
     // A copy, or what needs no key, would let strangers say who is known.
-    if (kind === 'message' || this.#pieces[credential]?.credential.hmac !== undefined)
-      this.#learn(source, credential);
+    if (kind === 'message' || this.#pieces[credential]?.credential.hmac !== undefined) this.#learn(source, credential);
     return opened;
   }
 
@@ -119,21 +129,22 @@ export class FwknopEar {
     }
     const allowed = this.#everything ?? this.#pieces.map(({ sources }) => isAmong(way.source, sources));
     if (!allowed.includes(true)) return refuse('source');
-    const units = this.#unitsOf(allowed);
+    const size = Math.max(1, (payload.length + SIZE.more) / (SIZE.usual + SIZE.more));
+    const units = Math.ceil((this.#trialsOf(allowed, keyring.together ? 1 : ALONE) * size) / TRIALS);
     const prefix = prefixKey(way.source, PREFIX_BITS[way.family]);
     if (units > 0 && !this.#budget.take(prefix, now, units)) return refuse('budget');
     const opened = keyring.open(payload, { allowed: (index) => index > after && allowed[index] === true });
     return opened.ok ? accept(opened.value) : refuse(counterOf(opened.reason));
   }
 
-  /** What is taken of the ration; 0 where nothing is rationed. */
-  #unitsOf(allowed: readonly boolean[]): number {
+  /** How many trials are taken of the ration; 0 where nothing is rationed. */
+  #trialsOf(allowed: readonly boolean[], sha256: number): number {
     let trials = 0;
     this.#pieces.forEach(({ credential: { hmac }, unrationed }, index) => {
       if (allowed[index] !== true || unrationed) return;
-      trials += hmac === undefined ? WITHOUT_HMAC : hmac.digest === 'sha256' ? 1 : OTHER_HMAC;
+      trials += hmac === undefined ? WITHOUT_HMAC : hmac.digest === 'sha256' ? sha256 : OTHER_HMAC;
     });
-    return Math.ceil(trials / TRIALS);
+    return trials;
   }
 
   #learn(source: string, credential: number): void {

@@ -96,7 +96,8 @@ export class FwknopForwarder {
     if (ciphertext.length > MOST_CIPHERTEXT) return 'field';
     const kept = { ...way, source: way.source.slice(), destination: way.destination.slice() };
     const asked = { payload: payload.slice(), way: kept, serial: this.#ear.serial };
-    return this.#sink.gpg?.(credential, ciphertext, asked, now) === true ? 'gpg' : 'gpg-busy';
+    if (this.#sink.gpg === undefined) return 'gpg-refused';
+    return this.#sink.gpg(credential, ciphertext, asked, now) ? 'gpg' : 'gpg-busy';
   }
 
   #forward(

@@ -58,13 +58,15 @@ export function junk(size = 204): Uint8Array {
   return new Uint8Array(Buffer.from(randomBytes(size).toString('base64').slice(0, size), 'latin1'));
 }
 
-/** Junk that has the form of a ciphertext of whole blocks as well: what somebody sends who knows the format. */
-export function shapedJunk(blocks = 8): Uint8Array {
+/** Junk that has the form of a ciphertext of whole blocks, and of an HMAC behind it, as well: what somebody sends who knows the format. */
+export function shapedJunk(hmac: Shared['hmac'], blocks = 8): Uint8Array {
   // The last four bits of `Salted__`, and two of the salt; 3 bytes are 4 characters.
   const size = Math.ceil((8 * (16 + 16 * blocks)) / 6) - 10;
-  const text = junk(size);
+  // Of SHA-256.
+  const text = junk(size + (hmac === undefined ? 0 : 43));
   text[0] = '8'.charCodeAt(0);
   if ((16 + 16 * blocks) % 3 !== 0) text[size - 1] = 'A'.charCodeAt(0);
+  if (hmac !== undefined) text[size + 42] = 'A'.charCodeAt(0);
   return text;
 }
 

@@ -3,6 +3,7 @@
  * imported must be so by now; secrets are read last, behind the sandbox.
  */
 import { randomBytes } from 'node:crypto';
+import { fstatSync } from 'node:fs';
 import process from 'node:process';
 import {
   deriveEpochKeys,
@@ -16,6 +17,7 @@ import {
   type Statement,
   type UnixMicros,
 } from '@postern/protocol';
+import { type FwknopHmac, FwknopKeyring, type FwknopMessage, sealFwknop } from '@postern/protocol/fwknop';
 import type { KeysFrame, SetupFrame } from '../line/codec.ts';
 import { SENTRY_FD } from '../line/frame.ts';
 import { enterSandbox } from '../system/seccomp.ts';
@@ -32,6 +34,8 @@ export interface Started {
 /** Enters the sandbox, takes the setup and the keys from the monitor and says `ready`. @throws Error when anything is amiss */
 export function start(): Started {
   rehearse();
+  // Nobody else should pay for it with memory.
+  if (fstatSync(SENTRY_FD.fwknop4).isSocket()) rehearseFwknop();
   // Both streams open what they need when they are first touched.
   process.stdout.write('');
   process.stderr.write('');
@@ -83,5 +87,33 @@ function rehearse(): void {
     const { receiptKey, mac } = opened.value.unsealed;
     const receipt = { status: 'ok', address, end: now, now, era: 0, stateId, nextKey: undefined } as const;
     sealReceipt(receiptKey, mac, receipt, randomBytes(RECEIPT.nonceSize));
+  }
+}
+
+/** The same for packets of fwknop's format, with so many keys that they are tried together: that takes a module of WebAssembly. */
+function rehearseFwknop(): void {
+  const key = (): Uint8Array => new Uint8Array(randomBytes(32));
+  const made = (): { kind: 'symmetric'; mode: 'cbc'; key: Uint8Array; hmac: FwknopHmac } => ({
+    kind: 'symmetric',
+    mode: 'cbc',
+    key: key(),
+    hmac: { digest: 'sha256', key: key() },
+  });
+  const last = made();
+  const message: FwknopMessage = {
+    kind: 'access',
+    random: '0'.repeat(16),
+    user: 'rehearsal',
+    time: 0,
+    version: '3.0.0',
+    source: undefined,
+    ports: [{ protocol: 'tcp', port: 1 }],
+    timeout: 0,
+  };
+  const keyring = new FwknopKeyring([...Array.from({ length: 7 }, made), last]);
+  for (let round = 0; round < REHEARSALS; round++) {
+    const salt = new Uint8Array(randomBytes(8));
+    const opened = keyring.open(sealFwknop({ ...last, message, digest: 'sha256', salt }));
+    if (!opened.ok) throw new Error(`the rehearsal of fwknop's format was refused: ${opened.reason}`);
   }
 }

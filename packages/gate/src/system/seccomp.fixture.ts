@@ -8,6 +8,7 @@ import { openSync, readdirSync, readFileSync, writeSync } from 'node:fs';
 import process from 'node:process';
 import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
+import { type FwknopHmac, FwknopKeyring } from '@postern/protocol/fwknop';
 import * as libc from './libc.ts';
 import { enterSandbox } from './seccomp.ts';
 
@@ -94,6 +95,7 @@ createHash('sha256').update(randomBytes(8)).digest();
 await setImmediate();
 enterSandbox();
 
+const hmacKey = (): FwknopHmac => ({ digest: 'sha256', key: new Uint8Array(randomBytes(64)) });
 const told: Record<string, Outcome> = {};
 for (const [name, number] of Object.entries(FORBIDDEN)) told[name] = raw(number, 0x7fff, 0);
 const { AF_PACKET, SOCK_DGRAM, SOL_SOCKET, SO_ATTACH_FILTER } = libc.SOCKET;
@@ -127,6 +129,14 @@ told['crypto'] = attempt(() =>
     .update(randomBytes(1 << 20))
     .digest('hex'),
 );
+// Keyrings come with the configuration, so their WebAssembly does, too: compiled here, and compiled again when it has run for a while.
+told['keys together'] = attempt(() => {
+  for (let number = 0; number < 30; number++) {
+    const keyring = new FwknopKeyring(Array.from({ length: 1000 }, () => ({ kind: 'gpg', hmac: hmacKey() })));
+    if (!keyring.together) throw new Error('one by one');
+    for (let packet = 0; packet < 10; packet++) keyring.open(new Uint8Array(1024).fill(0x41));
+  }
+});
 setTimeout(() => {
   told['timer'] = 'done';
   writeSync(1, `${JSON.stringify(told)}\n`);

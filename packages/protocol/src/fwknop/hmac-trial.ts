@@ -31,12 +31,12 @@ export class HmacTrial {
   readonly #state: Int32Array = new Int32Array(WORDS);
 
   constructor(most: number) {
-    this.#schedule = new Int32Array(paddedSize(most));
+    this.#schedule = new Int32Array(scheduleWords(most));
   }
 
   /** Takes a text. @throws RangeError if it is longer than the constructor was told */
   load(text: Uint8Array): void {
-    const size = paddedSize(text.length);
+    const size = scheduleWords(text.length);
     if (size > this.#schedule.length) throw new RangeError('hmac trial: the text is too long');
     const padded = new Uint8Array(size);
     padded.set(text);
@@ -49,6 +49,11 @@ export class HmacTrial {
       expand(this.#schedule, at);
     }
     this.#words = size;
+  }
+
+  /** The message schedule of every block of the text, 64 words each, the constants of the rounds already added; until the next text. */
+  get schedule(): Int32Array {
+    return this.#schedule.subarray(0, this.#words);
   }
 
   /** Whether the HMAC of the text under `key` is `mac`, 8 big-endian words; takes the same time wherever it differs. */
@@ -71,7 +76,7 @@ export class HmacTrial {
 }
 
 /** Bytes of the blocks that a text fills with the end mark and its length; words of their message schedules, too. */
-function paddedSize(size: number): number {
+export function scheduleWords(size: number): number {
   return Math.ceil((size + 9) / BLOCK) * BLOCK;
 }
 
@@ -96,7 +101,7 @@ function expand(w: Int32Array, at: number): void {
     const s1 = ((b >>> 17) | (b << 15)) ^ ((b >>> 19) | (b << 13)) ^ (b >>> 10);
     w[i] = (w[i - 16] ?? 0) + s0 + (w[i - 7] ?? 0) + s1;
   }
-  for (let i = 0; i < 64; i++) w[at + i] = (w[at + i] ?? 0) + (K[i] ?? 0);
+  for (let i = 0; i < 64; i++) w[at + i] = (w[at + i] ?? 0) + (ROUND_CONSTANTS[i] ?? 0);
 }
 
 /** The 64 rounds over one block (FIPS 180-4, section 6.2.2, steps 2 to 4). */
@@ -144,5 +149,6 @@ function fractions(count: number, root: (prime: number) => number): Int32Array {
   return words;
 }
 
-const K = fractions(64, Math.cbrt);
+/** The constants of the 64 rounds. */
+export const ROUND_CONSTANTS: Int32Array = fractions(64, Math.cbrt);
 const INITIAL = fractions(8, Math.sqrt);

@@ -5,7 +5,8 @@ import { accept, refuse, type Result } from '../result.ts';
 import { type FwknopMode, mustBeKey, SALT_SIZE } from './cipher.ts';
 import type { FwknopDigest } from './digest.ts';
 import type { FwknopMessage } from './message.ts';
-import { type Authenticator, authenticatorOf, Packet, Trials } from './packet.ts';
+import type { HmacTrials } from './hmac-trials.ts';
+import { type Authenticator, authenticatorOf, Packet, type PacketKind, Trials, trialsTogether } from './packet.ts';
 import type { FwknopRefusal } from './refusal.ts';
 import { type FwknopHmac, SALTED } from './seal.ts';
 import { fwknopShape } from './shape.ts';
@@ -56,10 +57,14 @@ interface Entry {
   readonly authenticator: Authenticator | undefined;
 }
 
+/** HMACs that are computed before the first of them that matches is taken. */
+const TOGETHER = 64;
+
 /** Opens packets. Prints as nothing of its keys. */
 export class FwknopKeyring {
   readonly #entries: readonly Entry[];
   readonly #trials = new Trials();
+  readonly #together: HmacTrials | undefined;
 
   /** @throws RangeError for a key of a size that fwknop does not know */
   constructor(credentials: readonly FwknopCredential[]) {
@@ -67,6 +72,12 @@ export class FwknopKeyring {
       if (credential.kind === 'symmetric') mustBeKey(credential.key);
       return { credential, authenticator: credential.hmac && authenticatorOf(credential.hmac) };
     });
+    this.#together = trialsTogether(this.#entries.map(({ authenticator }) => authenticator));
+  }
+
+  /** Whether HMAC-SHA256 of many keys are computed together, in a third of the time or less. */
+  get together(): boolean {
+    return this.#together !== undefined;
   }
 
   /**
@@ -80,20 +91,43 @@ export class FwknopKeyring {
     if (!shape.ok) return shape;
     const packet = new Packet(payload, this.#trials);
     let refused: FwknopRefusal = 'no-key';
-    const attempt = (index: number): Result<FwknopOpened, FwknopRefusal> | undefined => {
-      const entry = this.#entries[index];
-      if (entry === undefined || allowed?.(index) === false) return undefined;
-      const opened = openWith(packet, entry, index);
-      if (!opened.ok && refused === 'no-key') refused = opened.reason;
-      return opened;
+    const attempt = (indexes: readonly number[]): Result<FwknopOpened, FwknopRefusal> | undefined => {
+      for (const index of this.#hopeful(packet, indexes)) {
+        const entry = this.#entries[index];
+        if (entry === undefined) continue;
+        const opened = openWith(packet, entry, index);
+        if (opened.ok) return opened;
+        if (refused === 'no-key') refused = opened.reason;
+      }
+      return undefined;
     };
-    const early = first === undefined ? undefined : attempt(first);
-    if (early?.ok === true) return early;
+    const early =
+      first !== undefined && first in this.#entries && allowed?.(first) !== false ? attempt([first]) : undefined;
+    if (early !== undefined) return early;
+    let indexes: number[] = [];
     for (let index = 0; index < this.#entries.length; index++) {
-      const opened = index === first ? undefined : attempt(index);
-      if (opened?.ok === true) return opened;
+      if (index !== first && allowed?.(index) !== false) indexes.push(index);
+      if (indexes.length < TOGETHER && index < this.#entries.length - 1) continue;
+      const opened = attempt(indexes);
+      if (opened !== undefined) return opened;
+      indexes = [];
     }
     return refuse(refused);
+  }
+
+  /** Leaves out what an HMAC says at once is in vain. Ascending, as `indexes` are. */
+  #hopeful(packet: Packet, indexes: readonly number[]): readonly number[] {
+    if (this.#together === undefined) return indexes;
+    const hopeful: number[] = [];
+    const selected: Readonly<Record<PacketKind, number[]>> = { symmetric: [], gpg: [] };
+    for (const index of indexes) {
+      const entry = this.#entries[index];
+      if (entry?.authenticator?.digest === 'sha256') selected[entry.credential.kind].push(index);
+      else hopeful.push(index);
+    }
+    hopeful.push(...packet.hopeful('symmetric', this.#together, selected.symmetric));
+    hopeful.push(...packet.hopeful('gpg', this.#together, selected.gpg));
+    return hopeful.sort((a, b) => a - b);
   }
 }
 

@@ -6,6 +6,7 @@ import { BLOCK_SIZE } from './cipher.ts';
 import { digestCharacters, type FwknopDigest, hashOf } from './digest.ts';
 import { gpgPrefixes, MOST_PREFIXES } from './gpg-prefix.ts';
 import { HmacTrial, type TrialKey, trialKey } from './hmac-trial.ts';
+import { HmacTrials } from './hmac-trials.ts';
 import { type FwknopHmac, mustBeHmac } from './seal.ts';
 import { FWKNOP_PACKET, SALT_PREFIX } from './shape.ts';
 
@@ -21,6 +22,20 @@ export type Authenticator =
 export function authenticatorOf(authentication: FwknopHmac): Authenticator {
   const { digest, key } = mustBeHmac(authentication);
   return digest === 'sha256' ? { digest, key: trialKey(key) } : { digest, key: importHmacKey(key) };
+}
+
+/** Fewer keys than that are tried one after the other. */
+const LEAST_TOGETHER = 4;
+
+/**
+ * Makes the HMAC-SHA256 keys among `authenticators` ready to be tried together, by their index.
+ *
+ * @returns undefined if there are too few, or the engine cannot do it
+ */
+export function trialsTogether(authenticators: readonly (Authenticator | undefined)[]): HmacTrials | undefined {
+  const keys = authenticators.map((it) => (it?.digest === 'sha256' ? it.key : undefined));
+  if (keys.filter((key) => key !== undefined).length < LEAST_TOGETHER) return undefined;
+  return HmacTrials.of(keys, LONGEST_TEXT);
 }
 
 /** Memory for the trials of one packet after the other: of its text under a shared key, and of each that gpg's may be. */
@@ -81,14 +96,24 @@ export class Packet {
     for (const [i, reading] of this.#read(kind, size).entries()) {
       if (digest === 'sha256') {
         const memory = this.#trials[kind][i];
-        this.#words ??= wordsOf(this.#mac(size));
-        if (memory !== undefined && reading.trial(memory).matches(key, this.#words)) return reading;
+        if (memory !== undefined && reading.trial(memory).matches(key, this.#macWords())) return reading;
       } else {
         const mac = this.#mac(size);
         if (mac !== undefined && equal(hmac(hashOf(digest), key, reading.text), mac)) return reading;
       }
     }
     return undefined;
+  }
+
+  /** Those of `selected` that may be verified by an HMAC-SHA256 of theirs; all others are not. One alone is not looked at. */
+  hopeful(kind: PacketKind, keys: HmacTrials, selected: readonly number[]): readonly number[] {
+    if (selected.length < 2) return selected;
+    const size = digestCharacters('sha256');
+    if (!this.#fits(kind, size)) return [];
+    return this.#read(kind, size).flatMap((reading, i) => {
+      const memory = this.#trials[kind][i];
+      return memory === undefined ? [] : keys.matching(reading.trial(memory), this.#macWords(), selected);
+    });
   }
 
   /** Whether the packet can be of a kind, with an HMAC of `macSize` characters: what anybody sees of it without a key. */
@@ -106,6 +131,11 @@ export class Packet {
       if (kind === 'symmetric') return [new Reading(SALT_PREFIX, body)];
       return gpgPrefixes(latin1(body)).map((prefix) => new Reading(ascii(prefix), body));
     });
+  }
+
+  /** The HMAC-SHA256 that came. */
+  #macWords(): Int32Array {
+    return (this.#words ??= wordsOf(this.#mac(digestCharacters('sha256'))));
   }
 
   /** The HMAC that came; undefined if it is not what an encoder writes, which no HMAC equals. */

@@ -20,10 +20,11 @@ while IFS= read -r line; do
   echo
 done`,
   // Completion runs in the line editor only, so it gets a terminal; what would be shown is written to a file as well.
+  // A long list is shown without asking: the next word would be taken for the answer.
   zsh: (script) => `zmodload zsh/zpty
 offered=${script}.offered
 zpty z zsh -f -i
-zpty -w z 'PS1= RPS1=; stty -echo; autoload -Uz compinit; compinit -u -D; source ${script}; offered='$offered
+zpty -w z 'PS1= RPS1= LISTMAX=9999; stty -echo; autoload -Uz compinit; compinit -u -D; source ${script}; offered='$offered
 zpty -w z 'compadd() { local -a hits; if [[ \${@[1,(i)(-|--)]} != *-(O|A|D)\\ * ]]; then builtin compadd -A hits "$@"; (( $#hits )) && print -rl -- $hits >> $offered; fi; builtin compadd "$@" }'
 zpty -w z 'tell() { zle complete-word; print -n "@@""done@@" }; zle -N tell; bindkey "^I" tell; bindkey "^U" kill-whole-line; print "@@""ready@@"'
 zpty -r z out '*@@ready@@*'

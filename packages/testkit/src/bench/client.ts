@@ -1,6 +1,15 @@
 /** How long `postern knock` takes as a whole process, next to a Node that does nothing. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join, resolve } from 'node:path';
 import process from 'node:process';
 import { GateFiles } from '../gate-process.ts';
@@ -61,9 +70,11 @@ export interface ClientTimes {
   readonly disk: Summary;
 }
 
-/** Builds the client as it is shipped; the program. */
+/** Builds the client as it is shipped; the program. Throws when it has no snapshot to start from. */
 export function bundledClient(directory: string): string {
   execFileSync(join(ROOT, 'script/bundle'), [directory], { stdio: ['ignore', 'ignore', 'inherit'] });
+  if (!existsSync(join(directory, 'snapshot/client.blob')))
+    throw new Error('there is no snapshot, as an installation has it');
   return join(directory, 'postern');
 }
 

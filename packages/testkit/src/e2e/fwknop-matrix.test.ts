@@ -52,7 +52,10 @@ const PEERS: readonly {
   readonly client: FwknopClientKind;
   readonly server: FwknopServerKind;
   readonly atOnce: number;
-}[] = [{ client: 'fwknop', server: 'posternd', atOnce: 4 }];
+}[] = [
+  { client: 'fwknop', server: 'posternd', atOnce: 4 },
+  { client: 'postern', server: 'fwknopd', atOnce: 2 },
+];
 
 async function keyrings(
   ground: FwknopGround,

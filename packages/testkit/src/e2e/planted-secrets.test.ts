@@ -4,19 +4,24 @@
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { PROGRAMS } from '../gate-process.ts';
-import { Household } from '../household.ts';
+import { DEVICE, GATE, Household } from '../household.ts';
 import { namespacesAvailable } from '../namespace.ts';
 import { Recorder } from '../recorder.ts';
 import { temporaryDirectory } from '../temporary.ts';
 
 const skip = namespacesAvailable() || process.env['CI'] === 'true' ? false : 'NEEDS ROOT: network namespaces';
 const PASSPHRASE = 'throw-away passphrase of this test';
+
+/** Throw-away keys of fwknop's format. */
+const KEY = randomBytes(32);
+const HMAC_KEY = randomBytes(64);
 
 /** The forms in which bytes come into a text; 12 bytes of a secret are enough to know it again. */
 function forms(bytes: Uint8Array): string[] {
@@ -102,6 +107,27 @@ test(
     const open = JSON.parse(readFileSync(hostFile, 'utf8')) as { seed: string; memory: { gateKey: string } };
     type('world', 'postern passphrase demo');
     type('world', 'postern knock demo');
+    // The same with fwknop's keys: its configuration looked at and taken over, its client's as ours reads it, errors in both.
+    const fwknop = { directory: join(house.gate.directory, 'fwknop'), rc: join(house.home, '.fwknoprc') };
+    const access = `SOURCE ANY\nKEY_BASE64 ${KEY.toString('base64')}\nHMAC_KEY_BASE64 ${HMAC_KEY.toString('base64')}\n`;
+    mkdirSync(fwknop.directory);
+    writeFileSync(join(fwknop.directory, 'fwknopd.conf'), 'PCAP_INTF eth0;\n');
+    writeFileSync(join(fwknop.directory, 'access.conf'), `${access}OPEN_PORTS tcp/22\n`, { mode: 0o600 });
+    const keys64 = `KEY_BASE64 ${KEY.toString('base64')}\nHMAC_KEY_BASE64 ${HMAC_KEY.toString('base64')}\n`;
+    const stanza = `[demo]\nSPA_SERVER ${GATE[4]}\nACCESS tcp/22\nALLOW_IP ${DEVICE[4]}\n${keys64}`;
+    writeFileSync(fwknop.rc, `${stanza}[wrong]\nKEY ${PASSPHRASE}\nHMAC_KEY_BASE64 !${HMAC_KEY.toString('base64')}\n`, {
+      mode: 0o600,
+    });
+    for (const line of ['', '--json', '--write'])
+      type('gate', `posternd import fwknop ${fwknop.directory} ${line} ${config}`);
+    for (const line of ['reload', 'check', 'doctor --json', 'status --json'])
+      type('gate', `posternd ${line} ${config}`);
+    for (const line of ['-n demo -v', '-n demo --test --verbose', '-n wrong -D 127.0.0.1', '--stanza-list --json'])
+      type('world', `postern fwknop ${line}`);
+    type('world', 'postern import fwknoprc');
+    type('gate', `posternd grant list --json ${config}`);
+    writeFileSync(join(fwknop.directory, 'access.conf'), access.replace('HMAC_KEY_BASE64 ', 'HMAC_KEY_BASE64 !'));
+    type('gate', `posternd import fwknop ${fwknop.directory} ${config}`);
     // A broken key file and a broken host file are told of, not shown.
     const keyFile = join(house.gate.directory, 'gate.key');
     const keys = readFileSync(keyFile, 'utf8');
@@ -118,6 +144,9 @@ test(
     secrets.set("the device's seed", new Uint8Array(Buffer.from(open.seed, 'hex')));
     secrets.set('the gate key at the device', new Uint8Array(Buffer.from(open.memory.gateKey, 'hex')));
     secrets.set('the passphrase', Buffer.from(PASSPHRASE));
+    secrets.set("fwknop's key", KEY);
+    secrets.set("fwknop's HMAC key", HMAC_KEY);
+    assert.match(house.gate.log, /opened stanza=/);
     for (const [name, text] of [
       ['the invite', invite],
       ['the second invite', second],
@@ -135,6 +164,9 @@ test(
       inviteFile,
       secondFile,
       askpass,
+      fwknop.rc,
+      join(fwknop.directory, 'access.conf'),
+      join(house.gate.directory, 'fwknop.keys'),
       ...['second', 'third'].map((name) => join(house.home, `postern/hosts/${name}.json`)),
     ]);
     for (const directory of [house.gate.directory, house.gate.runtime, house.home])

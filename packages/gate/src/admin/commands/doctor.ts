@@ -1,5 +1,5 @@
 import { EXIT, type Command, type Io } from '@postern/terminal';
-import { CONFIG, JSON_OUTPUT } from '../options.ts';
+import { CONFIG, JSON_OUTPUT, WITH_FWKNOP } from '../options.ts';
 import { runExaminers } from './check.ts';
 
 /** The doors of a knockd.conf alone: who still runs knockd has no configuration of ours. */
@@ -26,6 +26,7 @@ export const doctor: Command = {
   ],
   options: [
     { name: 'knockd', value: 'FILE', help: 'rate the doors of this knockd.conf, and nothing else' },
+    WITH_FWKNOP,
     JSON_OUTPUT,
     CONFIG,
   ],

@@ -24,7 +24,7 @@ const KEY_VARIABLES: readonly string[] = [
 ];
 
 /** Every variable of a stanza; `ALLOW_NO_HMAC` is ours. */
-const VARIABLES: readonly string[] = [
+export const ACCESS_VARIABLES: readonly string[] = [
   ...KEY_VARIABLES,
   ...['SOURCE', 'DESTINATION', 'OPEN_PORTS', 'RESTRICT_PORTS', 'ALLOW_NO_HMAC', 'FW_ACCESS_TIMEOUT', 'MAX_FW_TIMEOUT'],
   ...['REQUIRE_SOURCE_ADDRESS', 'REQUIRE_SOURCE', 'REQUIRE_USERNAME', 'ACCESS_EXPIRE', 'ACCESS_EXPIRE_EPOCH'],
@@ -128,7 +128,7 @@ class Parser {
       const variable: Variable = { ...read, file, line: index + 1 };
       if (variable.value === '') {
         // What stands there may be a key that lost its name.
-        const known = VARIABLES.includes(variable.name) || variable.name.startsWith('%');
+        const known = ACCESS_VARIABLES.includes(variable.name) || variable.name.startsWith('%');
         throw error(
           variable,
           known ? `\`${variable.name}\` has no value` : 'a variable and its value are expected',
@@ -155,7 +155,7 @@ class Parser {
     try {
       for (const inner of this.#lines(beside(variable), variable)) {
         if (!KEY_VARIABLES.includes(inner.name)) {
-          const what = VARIABLES.includes(inner.name) ? `\`${inner.name}\` is no key` : 'this is no key';
+          const what = ACCESS_VARIABLES.includes(inner.name) ? `\`${inner.name}\` is no key` : 'this is no key';
           throw error(inner, `${what}, and stands in a file of keys`, `move it to ${variable.file}`);
         }
         add(stanza, inner);
@@ -173,11 +173,11 @@ class Parser {
   /** Whether a variable counts; what is odd about it is noted. @throws PersonError for a SOURCE that is spelt wrong */
   #known(variable: Variable, stanza: Draft | undefined): boolean {
     const { name } = variable;
-    if (VARIABLES.includes(name)) {
+    if (ACCESS_VARIABLES.includes(name)) {
       if (stanza === undefined) this.notes.push(outside(variable));
       return stanza !== undefined;
     }
-    const near = meantBy(name, VARIABLES);
+    const near = meantBy(name, ACCESS_VARIABLES);
     // What follows would belong to the stanza before, and say of that one what was meant of another.
     if (near === 'SOURCE') throw error(variable, `unknown variable \`${name}\``, 'did you mean `SOURCE`?');
     (stanza?.notes ?? this.notes).push(unknownVariable(variable, near));

@@ -18,11 +18,7 @@ const NAMES = new RegExp(`\\$(${Object.keys(PLACEHOLDERS).join('|')})`, 'g');
 const OURS = /\{(?:source|packet_source|destination|port|protocol|timeout|client_timeout)\}/;
 
 /** What runs commands, and as whom. */
-export function convertCommands(
-  taking: Taking,
-  sudo: string,
-  anySource: boolean,
-): Pick<StanzaTable, 'command_user' | 'command_prefix' | 'cycle'> {
+export function convertCommands(taking: Taking, anySource: boolean): Pick<StanzaTable, 'command_user' | 'cycle'> {
   const cycle = cycleOf(taking);
   if (!taking.takeYes('ENABLE_CMD_EXEC')) {
     for (const name of ['ENABLE_CMD_SUDO_EXEC', 'CMD_EXEC_GROUP', 'CMD_SUDO_EXEC_USER', 'CMD_SUDO_EXEC_GROUP'])
@@ -41,10 +37,9 @@ export function convertCommands(
     taking.note('weak', 'ENABLE_CMD_EXEC', 'its commands may come from anywhere', mend);
   }
   taking.note('changed', 'ENABLE_CMD_EXEC', 'a command may take 10 s: `time_limit` in a native stanza');
-  const prefix = taking.takeYes('ENABLE_CMD_SUDO_EXEC') ? sudoOf(taking, sudo) : [];
+  refuseSudo(taking);
   return {
     command_user: user,
-    ...(prefix.length === 0 ? {} : { command_prefix: prefix }),
     ...(cycle === undefined ? {} : { cycle }),
   };
 }
@@ -56,11 +51,15 @@ function userOf(taking: Taking, name: string): string | undefined {
   return variable?.value;
 }
 
-function sudoOf(taking: Taking, sudo: string): readonly string[] {
-  if (!sudo.startsWith('/')) taking.note('refused', 'ENABLE_CMD_SUDO_EXEC', 'SUDO_EXE must be an absolute path');
-  const user = userOf(taking, 'CMD_SUDO_EXEC_USER');
-  const group = userOf(taking, 'CMD_SUDO_EXEC_GROUP');
-  return [sudo, ...(user === undefined ? [] : ['-u', user]), ...(group === undefined ? [] : ['-g', group])];
+/** Commands run without a way to new privileges, so that sudo would fail; and to run them as root instead would pass by what sudoers permits. */
+function refuseSudo(taking: Taking): void {
+  if (!taking.takeYes('ENABLE_CMD_SUDO_EXEC')) return;
+  const user = userOf(taking, 'CMD_SUDO_EXEC_USER') ?? 'root';
+  userOf(taking, 'CMD_SUDO_EXEC_GROUP');
+  const mend = [
+    `CMD_EXEC_USER ${user};  # in place of ENABLE_CMD_SUDO_EXEC, if its clients may run anything as ${user}`,
+  ];
+  taking.note('refused', 'ENABLE_CMD_SUDO_EXEC', 'commands run without new privileges, so that sudo fails', mend);
 }
 
 function cycleOf(taking: Taking): CycleTable | undefined {

@@ -23,7 +23,6 @@ import { Taking } from './taking.ts';
 export interface StanzaSettings {
   readonly nat: NatSettings;
   readonly gpg: GpgSettings;
-  readonly sudo: string;
   /** For whether a stanza has run out. */
   readonly now: Date;
 }
@@ -50,7 +49,7 @@ export function convertStanza(stanza: AccessStanza, settings: StanzaSettings): C
     require_source_address: sourceAddressOf(taking),
     ...userOf(taking),
     ...expiryOf(taking, settings.now),
-    ...convertCommands(taking, settings.sudo, source.includes('any')),
+    ...convertCommands(taking, source.includes('any')),
     ...convertNat(taking, settings.nat),
   };
   const ciphers = convertCipher(taking, settings.gpg);

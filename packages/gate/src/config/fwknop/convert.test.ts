@@ -125,9 +125,11 @@ const ROWS: readonly (readonly [
   ],
   [
     'ENABLE_CMD_EXEC Y\nCMD_EXEC_USER ada\nENABLE_CMD_SUDO_EXEC Y\nCMD_SUDO_EXEC_USER bob',
-    { command_user: 'ada', command_prefix: ['/opt/sudo', '-u', 'bob'] },
-    [['changed', /may take 10 s/]],
-    'SUDO_EXE /opt/sudo',
+    undefined,
+    [
+      ['refused', /sudo fails/],
+      ['changed', /may take 10 s/],
+    ],
   ],
   [
     'ENABLE_CMD_EXEC Y',
@@ -278,6 +280,9 @@ const SETTINGS: readonly (readonly [string, Readonly<Record<string, unknown>>, r
   ['ENABLE_DIGEST_PERSISTENCE N', {}, [['changed', /a packet that was used is refused/]]],
   ['ENABLE_DESTINATION_RULE Y', {}, [['changed', /^ENABLE_DESTINATION_RULE/]]],
   ['ENABLE_X_FORWARDED_FOR Y', {}, [['changed', /^ENABLE_X_FORWARDED_FOR/]]],
+  ['ALLOW_ANY_USER_AGENT Y', {}, [['changed', /^ALLOW_ANY_USER_AGENT: a request by HTTP must/]]],
+  ['ENABLE_PCAP_ANY_DIRECTION Y', {}, [['changed', /^ENABLE_PCAP_ANY_DIRECTION/]]],
+  ['TCPSERV_PORT 62201', {}, [['no-meaning', /^TCPSERV_PORT: no TCP port is opened/]]],
   ['FLUSH_IPT_AT_EXIT Y', {}, [['no-meaning', /^FLUSH_IPT_AT_EXIT: what was granted ends on time/]]],
   ['PCAP_INTF eth0', {}, [['no-meaning', /^PCAP_INTF: packets are heard on every interface/]]],
 ];

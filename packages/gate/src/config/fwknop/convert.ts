@@ -49,7 +49,6 @@ export function convertFwknop(daemon: FwknopdFile, access: AccessFile, now: Date
       masquerade: on('ENABLE_IPT_SNAT', 'ENABLE_FIREWD_SNAT'),
     },
     gpg: { home: settingOf(daemon, 'GPG_HOME_DIR') ?? '', program: settingOf(daemon, 'GPG_EXE') ?? '' },
-    sudo: settingOf(daemon, 'SUDO_EXE') ?? '',
     now,
   };
   const names = new Set<string>();
@@ -115,6 +114,13 @@ function settingsOf(daemon: FwknopdFile, notes: Note[]): Omit<FwknopTable, 'stan
     const text = 'a grant is for a port at every address of this host';
     note('changed', at('ENABLE_DESTINATION_RULE'), text);
   }
+  if (on('ALLOW_ANY_USER_AGENT')) {
+    const text = "a request by HTTP must call itself Fwknop, as fwknop's client does";
+    note('changed', at('ALLOW_ANY_USER_AGENT'), text);
+  }
+  if (on('ENABLE_PCAP_ANY_DIRECTION'))
+    note('changed', at('ENABLE_PCAP_ANY_DIRECTION'), 'packets that this host sends are not heard');
+  note('no-meaning', at('TCPSERV_PORT'), 'no TCP port is opened here');
   if (on('ENABLE_X_FORWARDED_FOR'))
     note('changed', at('ENABLE_X_FORWARDED_FOR'), 'a request comes from where its packet comes from, whatever it says');
   if (on('ENABLE_IPT_SNAT') || on('ENABLE_FIREWD_SNAT')) {

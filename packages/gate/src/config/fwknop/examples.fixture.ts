@@ -93,7 +93,6 @@ const AUTOMATION = {
 ENABLE_UDP_SERVER   Y;
 UDPSERV_PORT        40001;
 GPG_HOME_DIR        /var/lib/fwknop/.gnupg;
-SUDO_EXE            /usr/bin/sudo;
 `,
   'access.conf': `
 SOURCE                ANY;
@@ -110,9 +109,6 @@ KEY_BASE64            ${key('backup')};
 HMAC_KEY_BASE64       ${hmacKey('backup, too')};
 ENABLE_CMD_EXEC       Y;
 CMD_EXEC_USER         backup;
-ENABLE_CMD_SUDO_EXEC  Y;
-CMD_SUDO_EXEC_USER    nobody;
-CMD_SUDO_EXEC_GROUP   backup;
 
 # A key and gpg: packets of either are taken.
 SOURCE                ANY;

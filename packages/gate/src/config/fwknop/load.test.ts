@@ -82,7 +82,7 @@ test('automation: commands, cycles, and gpg beside a key', () => {
   const run = fwknopOf(place.directory, NATIVE);
   assert.deepEqual(shown(run, 'name', 'commandUser', 'commandPrefix', 'cycleUser'), [
     ['set-keeper', undefined, [], 'root'],
-    ['backup', 'backup', ['/usr/bin/sudo', '-u', 'nobody', '-g', 'backup'], 'nobody'],
+    ['backup', 'backup', [], 'nobody'],
     ['stanza-3', undefined, [], 'nobody'],
     ['stanza-3-gpg', undefined, [], 'nobody'],
     ['stanza-4', undefined, [], 'nobody'],

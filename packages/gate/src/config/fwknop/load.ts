@@ -1,5 +1,5 @@
 /** The configuration of fwknop as it is found on a host. */
-import { readdirSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { EXIT, PersonError } from '@postern/terminal';
 import { readSecretly } from '../gate-key.ts';
@@ -56,6 +56,24 @@ export function knockPortOf({ settings }: FwknopImport): number {
     if (place?.protocol === 'udp') return place.first === place.last ? place.first : DEFAULT_PORT;
   }
   return DEFAULT_PORT;
+}
+
+/**
+ * When fwknopd recorded its last packet, unix seconds; undefined where it recorded none. What it let in then must not open here, too.
+ */
+export function lastUseByFwknopd(directory: string): number | undefined {
+  try {
+    const file = join(directory, 'fwknopd.conf');
+    const daemon = parseFwknopdFile(file, readText(file));
+    const digests =
+      settingOf(daemon, 'DIGEST_FILE') ?? join(settingOf(daemon, 'FWKNOP_RUN_DIR') ?? '/run/fwknop', 'digest.cache');
+    const status = statSync(digests, { throwIfNoEntry: false });
+    return status === undefined || status.size === 0 ? undefined : Math.ceil(status.mtimeMs / 1000);
+  } catch (error) {
+    // What is wrong with the file is told where it is read for good.
+    if (error instanceof PersonError) return undefined;
+    throw error;
+  }
 }
 
 /** A path that fwknopd.conf leaves relative begins where this fwknopd.conf is, also where it is a copy. */

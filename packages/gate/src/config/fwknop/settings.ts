@@ -12,7 +12,6 @@ export const DEFAULT_SETTINGS: Readonly<Record<string, string>> = {
   FWKNOP_CONF_DIR: '/etc/fwknop',
   GPG_HOME_DIR: '/root/.gnupg',
   GPG_EXE: '/usr/bin/gpg',
-  SUDO_EXE: '/usr/bin/sudo',
 };
 
 /** Variables that become something. */
@@ -27,15 +26,7 @@ export const MEANT: readonly string[] = [
     'ENABLE_IPT_SNAT',
   ],
   ...['ENABLE_FIREWD_FORWARDING', 'ENABLE_FIREWD_LOCAL_NAT', 'ENABLE_FIREWD_SNAT', 'SNAT_TRANSLATE_IP'],
-  ...[
-    'ENABLE_DESTINATION_RULE',
-    'FWKNOP_CONF_DIR',
-    'ACCESS_FILE',
-    'ACCESS_FOLDER',
-    'GPG_HOME_DIR',
-    'GPG_EXE',
-    'SUDO_EXE',
-  ],
+  ...['ENABLE_DESTINATION_RULE', 'FWKNOP_CONF_DIR', 'ACCESS_FILE', 'ACCESS_FOLDER', 'GPG_HOME_DIR', 'GPG_EXE'],
   ...['ENABLE_NFQ_CAPTURE', 'NFQ_PORT', 'ENABLE_PCAP_ANY_DIRECTION', 'FWKNOP_RUN_DIR'],
 ];
 
@@ -58,7 +49,9 @@ export const MEANINGLESS: Readonly<Record<string, string>> = Object.fromEntries(
   ...none('the daemon sleeps until a packet comes', 'PCAP_DISPATCH_COUNT', 'PCAP_LOOP_SLEEP', 'UDPSERV_SELECT_TIMEOUT'),
   ...none('packets of 140 to 1500 bytes are read', 'MAX_SNIFF_BYTES'),
   ...none('`posternd replay FILE` reads a recording', 'PCAP_FILE'),
-  ...none(STATE, 'DIGEST_FILE', 'DIGEST_DB_FILE', 'FWKNOP_PID_FILE'),
+  ...none(STATE, 'DIGEST_DB_FILE', 'FWKNOP_PID_FILE'),
+  ...none(`${STATE}; what fwknopd took a moment ago is refused by the time of that file`, 'DIGEST_FILE'),
+  ...none('commands run without new privileges', 'SUDO_EXE'),
   ...none(KERNEL_TIME, 'RULES_CHECK_THRESHOLD', 'PF_EXPIRE_INTERVAL', 'IPFW_EXPIRE_PURGE_INTERVAL'),
   ...none('`time_limit` of a stanza is kept, where fwknopd keeps none', 'CMD_EXEC_TIMEOUT'),
   ...none(OWN_TABLE, 'ENABLE_RULE_PREPEND', 'ENABLE_IPT_OUTPUT', 'ENABLE_IPT_COMMENT_CHECK', 'IPT_INPUT_ACCESS'),
