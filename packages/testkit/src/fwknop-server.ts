@@ -15,6 +15,8 @@ export interface FwknopServer extends AsyncDisposable {
   readonly log: string;
   /** Processor time so far, with that of the programs that it ran. */
   cpu(): ProcessorTime;
+  /** Memory that all its processes have in use, MB. */
+  memory(): number;
   /** How many packets of the right shape it looked at so far. */
   heard(): number;
 }
@@ -30,6 +32,8 @@ export interface FwknopServerOptions {
   readonly configuration?: string;
   /** The TCP ports that nobody reaches without a grant, first and last. What is forwarded is hidden as well. */
   readonly hidden: readonly [number, number];
+  /** False: they are hidden already, by a server before this one. */
+  readonly hide?: boolean;
 }
 
 /** Also the transports that need no port of the server's own. */
@@ -56,7 +60,7 @@ export function fwknopServerAvailable(kind: FwknopServerKind): boolean {
 export async function startFwknopServer(kind: FwknopServerKind, options: FwknopServerOptions): Promise<FwknopServer> {
   const { namespace, device, access, configuration = '' } = options;
   if (kind === 'posternd') return await startPosternd(options);
-  hideByIptables(options);
+  if (options.hide !== false) hideByIptables(options);
   const capture = kind === 'fwknopd' ? { device, filter: FILTER } : 'udp-server';
   return await Fwknopd.start(namespace, { access, configuration, capture });
 }
@@ -98,6 +102,7 @@ async function startPosternd({
       return gate.log;
     },
     cpu: () => gate.cpu(),
+    memory: () => gate.memory(),
     heard: () => (gate.json('status') as { knocks: number }).knocks,
     [Symbol.asyncDispose]: () => gate[Symbol.asyncDispose](),
   };

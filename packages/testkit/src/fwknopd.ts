@@ -5,6 +5,7 @@ import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import type { Namespace } from './namespace.ts';
 import { processorTime, type ProcessorTime } from './processor-time.ts';
+import { proportionalMemory } from './proportional-memory.ts';
 import { removeTemporary, temporaryDirectory } from './temporary.ts';
 import { unpacked } from './unpacked.ts';
 
@@ -92,6 +93,11 @@ export class Fwknopd implements AsyncDisposable {
   /** Processor time so far, with that of every iptables and gpg that it ran to the end. */
   cpu(): ProcessorTime {
     return processorTime([this.pid], 'children');
+  }
+
+  /** Memory that it has in use, in MB. */
+  memory(): number {
+    return proportionalMemory([this.#process.pid ?? 0]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path';
 import process from 'node:process';
 import type { Namespace } from './namespace.ts';
 import { processorTime, type ProcessorTime } from './processor-time.ts';
+import { proportionalMemory } from './proportional-memory.ts';
 import { removeTemporary, temporaryDirectory } from './temporary.ts';
 
 /** The checkout. */
@@ -100,12 +101,12 @@ export class GateFiles implements AsyncDisposable {
   }
 
   /** Starts `posternd run`; resolves when it is ready. */
-  async start(): Promise<void> {
-    await this.startProgram(PROGRAMS.posternd[2], ['run', '--config', this.config]);
+  async start(patience?: number): Promise<void> {
+    await this.startProgram(PROGRAMS.posternd[2], ['run', '--config', this.config], patience);
   }
 
-  /** Starts a program that runs a monitor as `posternd run` does; resolves when it is ready. */
-  async startProgram(script: string, args: readonly string[]): Promise<void> {
+  /** Starts a program that runs a monitor as `posternd run` does; resolves when it is ready, within `patience` milliseconds. */
+  async startProgram(script: string, args: readonly string[], patience = 20_000): Promise<void> {
     const child = this.namespace.spawn(process.execPath, ['--conditions=source', script, ...args], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
@@ -113,8 +114,8 @@ export class GateFiles implements AsyncDisposable {
     const from = this.log.length;
     const ready = Promise.withResolvers<undefined>();
     const timer = setTimeout(() => {
-      ready.reject(new Error(`posternd was not ready within 20 s:\n${this.log.slice(from)}`));
-    }, 20_000);
+      ready.reject(new Error(`posternd was not ready within ${String(patience / 1000)} s:\n${this.log.slice(from)}`));
+    }, patience);
     child.stderr?.on('data', (chunk: Buffer) => {
       this.log += chunk.toString();
       if (/^posternd: ready /m.test(this.log.slice(from))) ready.resolve(undefined);
@@ -140,10 +141,7 @@ export class GateFiles implements AsyncDisposable {
 
   /** Memory of both processes that nobody shares, in MB (proportional set size). */
   memory(): number {
-    return [this.pid, ...this.sentryPids()].reduce((sum, pid) => {
-      const found = /^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${String(pid)}/smaps_rollup`, 'utf8'));
-      return sum + Number(found?.[1] ?? 0) / 1024;
-    }, 0);
+    return proportionalMemory([this.pid, ...this.sentryPids()]);
   }
 
   /** Processor time of both processes so far, in seconds. */

@@ -4,6 +4,8 @@ import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Namespace } from './namespace.ts';
+import { processorTime, type ProcessorTime } from './processor-time.ts';
+import { proportionalMemory } from './proportional-memory.ts';
 import { removeTemporary, temporaryDirectory } from './temporary.ts';
 import { unpacked } from './unpacked.ts';
 
@@ -32,11 +34,17 @@ export class Knockd implements AsyncDisposable {
   }
 
   /** Starts it with the doors of a knockd.conf; resolves when it listens. `{directory}` in them becomes a directory of its own. */
-  static async start(namespace: Namespace, device: string, doors: string): Promise<Knockd> {
+  static async start(
+    namespace: Namespace,
+    device: string,
+    doors: string,
+    { quiet = false }: { /** Without the lines that it writes for each packet. */ readonly quiet?: boolean } = {},
+  ): Promise<Knockd> {
     const directory = temporaryDirectory('postern-knockd-');
     const [file, log] = [join(directory, 'knockd.conf'), join(directory, 'knockd.log')];
     writeFileSync(file, `[options]\n\tlogfile = ${log}\n${doors.replaceAll('{directory}', directory)}`);
-    const child = namespace.spawn(KNOCKD, ['-i', device, '-D', '-c', file, '-g', log, '-p', join(directory, 'pid')], {
+    const places = ['-c', file, '-g', log, '-p', join(directory, 'pid')];
+    const child = namespace.spawn(KNOCKD, ['-i', device, ...(quiet ? [] : ['-D']), ...places], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const self = new Knockd(directory, child);
@@ -66,8 +74,12 @@ export class Knockd implements AsyncDisposable {
 
   /** Memory that it has in use, in MB. */
   memory(): number {
-    const found = /^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${String(this.#process.pid)}/smaps_rollup`, 'utf8'));
-    return Number(found?.[1] ?? 0) / 1024;
+    return proportionalMemory([this.#process.pid ?? 0]);
+  }
+
+  /** Processor time so far, with that of every command that it ran to the end. */
+  cpu(): ProcessorTime {
+    return processorTime([this.#process.pid ?? 0], 'children');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

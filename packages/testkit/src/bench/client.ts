@@ -16,7 +16,7 @@ import { GateFiles } from '../gate-process.ts';
 import { inNamespace } from '../in-namespace.ts';
 import { Namespace } from '../namespace.ts';
 import type { Bench } from './bench.ts';
-import { round, summarise } from './statistics.ts';
+import { round, summarise, type Summary } from './statistics.ts';
 
 const ROUNDS = 100;
 /** Not measured: files come into memory, and the gate's compilers do their work. */
@@ -61,54 +61,78 @@ function configure(gate: GateFiles): void {
   writeFileSync(gate.config, `${head}[services.ssh]\nports = ["tcp/22"]\nsingle_use = false\nprotect = true\n`);
 }
 
+/** What the client's start takes. */
+export interface ClientTimes {
+  readonly rounds: number;
+  readonly node: Summary;
+  readonly version: Summary;
+  readonly knock: Summary;
+  readonly disk: Summary;
+}
+
+/** Builds the client as it is shipped; the program. Throws when it has no snapshot to start from. */
+export function bundledClient(directory: string): string {
+  execFileSync(join(ROOT, 'script/bundle'), [directory], { stdio: ['ignore', 'ignore', 'inherit'] });
+  if (!existsSync(join(directory, 'snapshot/client.blob')))
+    throw new Error('there is no snapshot, as an installation has it');
+  return join(directory, 'postern');
+}
+
+/** Measures so many rounds. */
+export async function measureClient(say: (line: string) => void, rounds: number): Promise<ClientTimes> {
+  using gateSide = new Namespace('gate');
+  using deviceSide = new Namespace('device');
+  gateSide.connect(deviceSide, [`${GATE}/24`], ['10.91.0.2/24']);
+  await using gate = new GateFiles(gateSide);
+  const postern = bundledClient(join(gate.directory, 'bundle'));
+  configure(gate);
+  const count = Math.ceil((rounds + WARM_UP) / KNOCKS_OF_A_DEVICE);
+  const devices = Array.from({ length: count }, (_, i) => join(gate.directory, `device${String(i)}`));
+  await gate.start();
+  const { invite } = gate.json('user', 'add', 'ada') as { invite: string };
+  const invites = [invite, ...devices.slice(1).map(() => (gate.json('invite', 'ada') as { invite: string }).invite)];
+  const times = { node: [] as number[], version: [] as number[], knock: [] as number[], disk: [] as number[] };
+  await inNamespace(deviceSide, () => {
+    devices.forEach((device, i) => timed(postern, ['join', invites[i] ?? '', '--config', device], gate.directory));
+    say(`${String(rounds)} rounds of node -e 0, postern --version and postern knock …`);
+    for (let i = 0; i < WARM_UP + rounds; i++) {
+      const device = devices[Math.floor(i / KNOCKS_OF_A_DEVICE)] ?? '';
+      const took = {
+        node: timed(process.execPath, ['-e', '0'], gate.directory),
+        version: timed(postern, ['--version'], gate.directory),
+        knock: timed(postern, ['knock', 'gate', '--config', device], gate.directory),
+        disk: durableWrite(gate.directory),
+      };
+      if (i >= WARM_UP) for (const what of ['node', 'version', 'knock', 'disk'] as const) times[what].push(took[what]);
+    }
+    return Promise.resolve();
+  });
+  const { node, version, knock, disk } = times;
+  return {
+    rounds,
+    node: summarise(node),
+    version: summarise(version),
+    knock: summarise(knock),
+    disk: summarise(disk),
+  };
+}
+
 /** The client's start. */
 export const client: Bench = {
   name: 'client',
   summary: `\`postern knock\` with its receipt as a whole process, against \`node -e 0\`, ${String(ROUNDS)} rounds`,
   async run(say) {
-    using gateSide = new Namespace('gate');
-    using deviceSide = new Namespace('device');
-    gateSide.connect(deviceSide, [`${GATE}/24`], ['10.91.0.2/24']);
-    await using gate = new GateFiles(gateSide);
-    const bundle = join(gate.directory, 'bundle');
-    const postern = join(bundle, 'postern');
-    execFileSync(join(ROOT, 'script/bundle'), [bundle], { stdio: ['ignore', 'inherit', 'inherit'] });
-    if (!existsSync(join(bundle, 'snapshot/client.blob')))
-      throw new Error('there is no snapshot, as an installation has it');
-    configure(gate);
-    const count = Math.ceil((ROUNDS + WARM_UP) / KNOCKS_OF_A_DEVICE);
-    const devices = Array.from({ length: count }, (_, i) => join(gate.directory, `device${String(i)}`));
-    await gate.start();
-    const { invite } = gate.json('user', 'add', 'ada') as { invite: string };
-    const invites = [invite, ...devices.slice(1).map(() => (gate.json('invite', 'ada') as { invite: string }).invite)];
-    const times = { node: [] as number[], version: [] as number[], knock: [] as number[], disk: [] as number[] };
-    await inNamespace(deviceSide, () => {
-      devices.forEach((device, i) => timed(postern, ['join', invites[i] ?? '', '--config', device], gate.directory));
-      say(`${String(ROUNDS)} rounds of node -e 0, postern --version and postern knock …`);
-      for (let i = 0; i < WARM_UP + ROUNDS; i++) {
-        const device = devices[Math.floor(i / KNOCKS_OF_A_DEVICE)] ?? '';
-        const took = {
-          node: timed(process.execPath, ['-e', '0'], gate.directory),
-          version: timed(postern, ['--version'], gate.directory),
-          knock: timed(postern, ['knock', 'gate', '--config', device], gate.directory),
-          disk: durableWrite(gate.directory),
-        };
-        if (i >= WARM_UP)
-          for (const what of ['node', 'version', 'knock', 'disk'] as const) times[what].push(took[what]);
-      }
-      return Promise.resolve();
-    });
-    const [node, version, knock, disk] = [times.node, times.version, times.knock, times.disk].map(summarise);
-    const ratio = round((knock?.median ?? NaN) / (node?.median ?? NaN));
-    const versionRatio = round((version?.median ?? NaN) / (node?.median ?? NaN));
+    const { node, version, knock, disk } = await measureClient(say, ROUNDS);
+    const ratio = round(knock.median / node.median);
+    const versionRatio = round(version.median / node.median);
     const reached = ratio <= GOAL;
     return {
       ok: true,
       lines: [
-        `node -e 0          median ${String(node?.median)} ms, min ${String(node?.min)} ms`,
-        `postern --version  median ${String(version?.median)} ms, min ${String(version?.min)} ms, ${String(versionRatio)} times node -e 0`,
-        `postern knock      median ${String(knock?.median)} ms, min ${String(knock?.min)} ms, ${String(ratio)} times node -e 0 (goal ${String(GOAL)}: ${reached ? 'reached' : 'not reached'})`,
-        `of it for the disk median ${String(disk?.median)} ms`,
+        `node -e 0          median ${String(node.median)} ms, min ${String(node.min)} ms`,
+        `postern --version  median ${String(version.median)} ms, min ${String(version.min)} ms, ${String(versionRatio)} times node -e 0`,
+        `postern knock      median ${String(knock.median)} ms, min ${String(knock.min)} ms, ${String(ratio)} times node -e 0 (goal ${String(GOAL)}: ${reached ? 'reached' : 'not reached'})`,
+        `of it for the disk median ${String(disk.median)} ms`,
       ],
       json: {
         bench: 'client',

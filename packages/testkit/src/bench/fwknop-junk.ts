@@ -6,7 +6,8 @@ import { inNamespace } from '../in-namespace.ts';
 import { Namespace } from '../namespace.ts';
 import { tcpAnswers } from '../tcp-answer.ts';
 import type { Bench } from './bench.ts';
-import { FwknopGate, SERVICE_PORT, type FwknopRequest } from './fwknop-gate.ts';
+import { SERVICE_PORT } from './arena/contender.ts';
+import { FwknopGate, type FwknopRequest } from './fwknop-gate.ts';
 import { round } from './statistics.ts';
 import { worldProcess } from './world-process.ts';
 

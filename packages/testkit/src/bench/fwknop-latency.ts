@@ -2,7 +2,8 @@
 import { fwknopServerAvailable, type FwknopServerKind } from '../fwknop-server.ts';
 import { Namespace } from '../namespace.ts';
 import type { Bench } from './bench.ts';
-import { FwknopGate, SERVICE_PORT } from './fwknop-gate.ts';
+import { SERVICE_PORT } from './arena/contender.ts';
+import { FwknopGate } from './fwknop-gate.ts';
 import type { FwknopPlan } from './fwknop-prober.ts';
 import { summarise, type Summary } from './statistics.ts';
 import { probe } from './world-process.ts';

@@ -162,6 +162,8 @@ export const knockChannel: Bench = {
         panels,
         METHODS.map(([, label]) => label),
         WORDS,
+        'Share of knocks that open',
+        'Share of knocks that open over a bad channel',
       ),
     );
     const percent = (share: number | undefined): string => `${((share ?? NaN) * 100).toFixed(2)} %`;

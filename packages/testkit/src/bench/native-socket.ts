@@ -52,7 +52,9 @@ const native = {
   ) => number,
 };
 
-const [AF_INET, AF_INET6, SOCK_DGRAM, SOCK_RAW, IPPROTO_TCP, MSG_DONTWAIT] = [2, 10, 2, 3, 6, 0x40] as const;
+const [AF_INET, AF_INET6, SOCK_DGRAM, SOCK_RAW, IPPROTO_TCP, IPPROTO_RAW, MSG_DONTWAIT] = [
+  2, 10, 2, 3, 6, 255, 0x40,
+] as const;
 const [POLLIN, POLLOUT] = [1, 4] as const;
 
 /** A socket address for an IPv4 (as ::ffff:a.b.c.d) or IPv6 address of 16 bytes. */
@@ -74,6 +76,13 @@ function must(result: number, what: string): number {
 export function udpSocket(family: 4 | 6, from: Uint8Array, to: Uint8Array): number {
   const fd = must(native.socket(family === 4 ? AF_INET : AF_INET6, SOCK_DGRAM, 0), 'socket');
   must(native.bind(fd, from, from.length), 'bind');
+  must(native.connect(fd, to, to.length), 'connect');
+  return fd;
+}
+
+/** A raw socket for whole IPv4 packets to one address. */
+export function rawSocket(to: Uint8Array): number {
+  const fd = must(native.socket(AF_INET, SOCK_RAW, IPPROTO_RAW), 'raw socket');
   must(native.connect(fd, to, to.length), 'connect');
   return fd;
 }

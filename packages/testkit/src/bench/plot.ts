@@ -7,8 +7,12 @@ export interface Panel {
   readonly axis: string;
   /** Places of the points along the bottom. */
   readonly at: readonly number[];
-  /** Shares in [0, 1], one list for each name of the legend. */
+  /** What is written at these places; without it, round numbers. */
+  readonly labels?: readonly string[];
+  /** Shares in [0, 1], or milliseconds: one list for each name of the legend. What is no number is left out. */
   readonly lines: readonly (readonly number[])[];
+  /** Shares if it is not said. Milliseconds are drawn from 1 to 10,000, ten times as much with each line of the grid. */
+  readonly scale?: 'shares' | 'milliseconds';
 }
 
 /**
@@ -20,9 +24,15 @@ const STYLES: readonly (readonly [colour: string, dash: string, width: number])[
   ['#d55e00', '6 5', 4],
   ['#0072b2', '10 3 2 3', 2.2],
   ['#009e73', '', 2.2],
+  ['#cc79a7', '2 4', 3],
+  ['#56b4e9', '14 4', 2.2],
 ];
 const [WIDTH, HEIGHT, LEFT, TOP, GAP_X, GAP_Y] = [250, 170, 58, 78, 62, 92] as const;
 const COLUMNS = 3;
+/** Names in a row of the legend. */
+const NAMES_IN_ROW = 4;
+/** Powers of ten of the highest line of milliseconds. */
+const HIGHEST = 4;
 
 function escape(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
@@ -44,21 +54,28 @@ function ticks(most: number): number[] {
   return Array.from({ length: Math.floor(most / step) + 1 }, (_, i) => i * step);
 }
 
-function drawPanel({ title, axis, at, lines }: Panel, left: number, top: number): string[] {
+function drawPanel(panel: Panel, left: number, top: number): string[] {
+  const { title, axis, at, lines, labels, scale = 'shares' } = panel;
   const most = Math.max(...at);
   const x = (value: number): number => Math.round((left + (value / most) * WIDTH) * 10) / 10;
   const y = (share: number): number => Math.round((top + (1 - share) * HEIGHT) * 10) / 10;
+  const shareOf = (value: number): number =>
+    scale === 'shares' ? value : Math.min(1, Math.max(0, Math.log10(value) / HIGHEST));
+  const nameOf = (share: number): string =>
+    scale === 'shares' ? `${String(share * 100)} %` : (10 ** (share * HIGHEST)).toLocaleString('en');
   const grid = [0, 0.25, 0.5, 0.75, 1].flatMap((share) => [
     `<line class="grid" x1="${String(left)}" x2="${String(left + WIDTH)}" y1="${String(y(share))}" y2="${String(y(share))}"/>`,
-    text(left - 6, y(share) + 4, `${String(share * 100)} %`, ' text-anchor="end"'),
+    text(left - 6, y(share) + 4, nameOf(share), ' text-anchor="end"'),
   ]);
-  const marks = ticks(most).flatMap((value) => [
+  const marks = (labels === undefined ? ticks(most) : at).flatMap((value, i) => [
     `<line class="tick" x1="${String(x(value))}" x2="${String(x(value))}" y1="${String(top + HEIGHT)}" y2="${String(top + HEIGHT + 4)}"/>`,
-    text(x(value), top + HEIGHT + 17, String(value), ' text-anchor="middle"'),
+    text(x(value), top + HEIGHT + 17, labels?.[i] ?? String(value), ' text-anchor="middle"'),
   ]);
   const curves = lines.flatMap((shares, i) => {
     const [colour] = STYLES[i % STYLES.length] ?? ['#000'];
-    const points = shares.map((share, j) => `${String(x(at[j] ?? 0))},${String(y(share))}`);
+    const points = shares.flatMap((value, j) =>
+      Number.isFinite(value) ? [`${String(x(at[j] ?? 0))},${String(y(shareOf(value)))}`] : [],
+    );
     const dots = points.map((point) => {
       const [cx = '', cy = ''] = point.split(',');
       return `<circle cx="${cx}" cy="${cy}" r="2.6" fill="${colour}"/>`;
@@ -75,7 +92,13 @@ function drawPanel({ title, axis, at, lines }: Panel, left: number, top: number)
 }
 
 /** Draws charts side by side under one legend; `words`, one a line, stand where the next chart would. */
-export function drawPanels(panels: readonly Panel[], names: readonly string[], words: readonly string[]): string {
+export function drawPanels(
+  panels: readonly Panel[],
+  names: readonly string[],
+  words: readonly string[],
+  heading: string,
+  label: string = heading,
+): string {
   const rows = Math.ceil(panels.length / COLUMNS);
   const [width, height] = [
     LEFT + COLUMNS * WIDTH + (COLUMNS - 1) * GAP_X + 24,
@@ -86,14 +109,18 @@ export function drawPanels(panels: readonly Panel[], names: readonly string[], w
     TOP + 10 + Math.floor(i / COLUMNS) * (HEIGHT + GAP_Y),
   ];
   const legend = names.flatMap((name, i) => {
-    const left = LEFT + i * 205;
-    return [line([`${String(left)},38`, `${String(left + 36)},38`], i), text(left + 43, 42, name)];
+    const left = LEFT + (i % NAMES_IN_ROW) * 205;
+    const at = 38 + Math.floor(i / NAMES_IN_ROW) * 18;
+    return [
+      line([`${String(left)},${String(at)}`, `${String(left + 36)},${String(at)}`], i),
+      text(left + 43, at + 4, name),
+    ];
   });
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${String(width)} ${String(height)}" width="${String(width)}" height="${String(height)}" role="img" aria-label="Share of knocks that open over a bad channel" font-family="sans-serif" font-size="12" fill="#222">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${String(width)} ${String(height)}" width="${String(width)}" height="${String(height)}" role="img" aria-label="${escape(label)}" font-family="sans-serif" font-size="12" fill="#222">`,
     '<style>polyline{fill:none;stroke-linejoin:round}.grid{stroke:#ddd}.tick{stroke:#888}.title{font-size:14px;font-weight:bold}</style>',
     `<rect width="${String(width)}" height="${String(height)}" fill="#fff"/>`,
-    text(LEFT, 20, 'Share of knocks that open', ' class="title"'),
+    text(LEFT, 20, heading, ' class="title"'),
     ...legend,
     ...panels.flatMap((panel, i) => drawPanel(panel, ...place(i))),
     ...words.map((one, i) => text(place(panels.length)[0], place(panels.length)[1] + i * 18, one)),

@@ -25,3 +25,8 @@ export function summarise(milliseconds: readonly (number | null)[]): Summary {
     p99: at(0.99),
   };
 }
+
+/** The middle one; of an even number of values the upper of the two. */
+export function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? NaN;
+}

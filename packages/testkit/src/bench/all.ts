@@ -1,0 +1,62 @@
+/** `script/bench all`: every metric in turn, each into a file of its own, and then the page. */
+import { METRICS } from './metrics/all-metrics.ts';
+import { thisMachine } from './report/machine.ts';
+import { sectionText, type AnyMetric } from './report/page.ts';
+import { writeRecord } from './report/record.ts';
+import { writePage } from './report/report.ts';
+
+/** Seconds of all of them together. */
+const WHOLE = 1_200;
+
+function minutes(seconds: number): string {
+  return `${String(Math.floor(seconds / 60))} min ${String(Math.round(seconds % 60))} s`;
+}
+
+/**
+ * Measures the metrics of these names, or all of them. One that fails does not keep the others from being measured. With `small` it only
+ * tries them: nothing is kept, and the text that would be in the page is told.
+ *
+ * @returns whether all of them could be measured
+ */
+export async function benchAll(
+  names: readonly string[],
+  {
+    say,
+    tell,
+    small,
+  }: { readonly say: (line: string) => void; readonly tell: (line: string) => void; readonly small: boolean },
+): Promise<boolean> {
+  const wanted: readonly AnyMetric[] =
+    names.length === 0 ? METRICS : METRICS.filter(({ name }) => names.includes(name));
+  const failed: string[] = [];
+  const end = performance.now() + WHOLE * 1000;
+  for (const [i, metric] of wanted.entries()) {
+    const left = wanted.slice(i).reduce((sum, { seconds }) => sum + seconds, 0);
+    say(
+      `${String(i + 1)} of ${String(wanted.length)}: ${metric.title}; all of them are done in at most ${minutes(left)}`,
+    );
+    const machine = thisMachine();
+    const begun = performance.now();
+    try {
+      const result = await metric.measure({
+        say: (line) => {
+          say(`  ${line}`);
+        },
+        // One that was slower than it may be takes the time of the next.
+        until: Math.min(begun + metric.seconds * 1000, end - (left - metric.seconds) * 1000),
+        small,
+      });
+      const took = Math.round((performance.now() - begun) / 1000);
+      say(`  took ${String(took)} s`);
+      const day = new Date().toISOString().slice(0, 10);
+      if (!small) writeRecord({ metric: metric.name, day, took, machine, result });
+      else for (const line of sectionText(metric, JSON.parse(JSON.stringify(result)), new Map())) tell(line);
+    } catch (error) {
+      failed.push(metric.name);
+      say(`  FAILED: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    }
+  }
+  if (!small) writePage();
+  if (failed.length > 0) say(`not measured: ${failed.join(', ')}`);
+  return failed.length === 0;
+}
