@@ -42,7 +42,7 @@ function fail(message: string, hint: string, code: number): void {
 
 /** How to read the table. */
 const READING = [
-  'Strangers must stay out, and users get in. Ten tries are few: they vary.',
+  'Strangers must stay out, and users get in. The tries are few: numbers vary.',
   'knockd knocks as in its example; fwknopd sniffs, as it comes, with HMAC on.',
   'Numbers that can be repeated: script/bench',
 ] as const;
