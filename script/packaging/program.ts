@@ -8,7 +8,7 @@ import { fastClient } from './fast-client.ts';
 
 /** What can never be in a package. */
 const TEST_CODE =
-  /\.(test|bench|fixture)\.ts$|\/testing(\.ts$|\/)|\/testdata\/|packages\/testkit\/|filter-interpreter|firewall\/memory/;
+  /\.(test|bench|fixture)\.ts$|\/testing(\.ts$|\/)|\/testdata\/|packages\/testkit\/|filter-interpreter/;
 
 interface Bundle {
   readonly entries: readonly Entry[];

@@ -5,8 +5,8 @@ import { sectionText, type AnyMetric } from './report/page.ts';
 import { writeRecord } from './report/record.ts';
 import { writePage } from './report/report.ts';
 
-/** Seconds of all of them together. */
-const WHOLE = 1_200;
+/** Seconds of all of them together: what has not begun by then is left out. */
+const WHOLE = 1_150;
 
 function minutes(seconds: number): string {
   return `${String(Math.floor(seconds / 60))} min ${String(Math.round(seconds % 60))} s`;
@@ -26,14 +26,17 @@ export async function benchAll(
     small,
   }: { readonly say: (line: string) => void; readonly tell: (line: string) => void; readonly small: boolean },
 ): Promise<boolean> {
-  const wanted: readonly AnyMetric[] =
-    names.length === 0 ? METRICS : METRICS.filter(({ name }) => names.includes(name));
+  // The one that can leave something out comes last, and takes the time that the others did not need.
+  const wanted: readonly AnyMetric[] = METRICS.filter(({ name }) => names.length === 0 || names.includes(name)).sort(
+    (a, b) => Number(a.name === 'flood') - Number(b.name === 'flood'),
+  );
   const failed: string[] = [];
   const end = performance.now() + WHOLE * 1000;
   for (const [i, metric] of wanted.entries()) {
     const left = wanted.slice(i).reduce((sum, { seconds }) => sum + seconds, 0);
+    const most = wanted.length === METRICS.length ? (end - performance.now()) / 1000 : left;
     say(
-      `${String(i + 1)} of ${String(wanted.length)}: ${metric.title}; all of them are done in at most ${minutes(left)}`,
+      `${String(i + 1)} of ${String(wanted.length)}: ${metric.title}; everything is done in at most ${minutes(most)}`,
     );
     const machine = thisMachine();
     const begun = performance.now();
@@ -42,8 +45,7 @@ export async function benchAll(
         say: (line) => {
           say(`  ${line}`);
         },
-        // One that was slower than it may be takes the time of the next.
-        until: Math.min(begun + metric.seconds * 1000, end - (left - metric.seconds) * 1000),
+        until: end - (left - metric.seconds) * 1000,
         small,
       });
       const took = Math.round((performance.now() - begun) / 1000);

@@ -29,8 +29,8 @@ const STYLES: readonly (readonly [colour: string, dash: string, width: number])[
 ];
 const [WIDTH, HEIGHT, LEFT, TOP, GAP_X, GAP_Y] = [250, 170, 58, 78, 62, 92] as const;
 const COLUMNS = 3;
-/** Names in a row of the legend. */
-const NAMES_IN_ROW = 4;
+/** Names in a row of the legend, and how wide each is: of a few, or of many in two rows. */
+const LEGEND = { few: { names: 4, width: 205 }, many: { names: 3, width: 300 } } as const;
 /** Powers of ten of the highest line of milliseconds. */
 const HIGHEST = 4;
 
@@ -108,9 +108,10 @@ export function drawPanels(
     LEFT + (i % COLUMNS) * (WIDTH + GAP_X),
     TOP + 10 + Math.floor(i / COLUMNS) * (HEIGHT + GAP_Y),
   ];
+  const row = names.length > LEGEND.few.names ? LEGEND.many : LEGEND.few;
   const legend = names.flatMap((name, i) => {
-    const left = LEFT + (i % NAMES_IN_ROW) * 205;
-    const at = 38 + Math.floor(i / NAMES_IN_ROW) * 18;
+    const left = LEFT + (i % row.names) * row.width;
+    const at = 38 + Math.floor(i / row.names) * 18;
     return [
       line([`${String(left)},${String(at)}`, `${String(left + 36)},${String(at)}`], i),
       text(left + 43, at + 4, name),

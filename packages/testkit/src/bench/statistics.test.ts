@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { summarise } from './statistics.ts';
+import { median, summarise } from './statistics.ts';
 
 test('a summary counts what was lost and orders the rest', () => {
   const values = [...Array.from({ length: 99 }, (_, i) => 99 - i), null];
@@ -11,4 +11,10 @@ test('a sample of which everything was lost has no figures', () => {
   const { lost, median } = summarise([null, null]);
   assert.equal(lost, 2);
   assert.ok(Number.isNaN(median));
+});
+
+test('the median of the rounds is one of them', () => {
+  assert.equal(median([3, 1, 2]), 2);
+  assert.equal(median([4, 1, 3, 2]), 3);
+  assert.ok(Number.isNaN(median([])));
 });

@@ -6,6 +6,7 @@ import type { CrowdPlan } from '../crowd-prober.ts';
 import { FwknopGate } from '../fwknop-gate.ts';
 import type { Flooded, FloodPlan } from '../flood-sender.ts';
 import { planned, probe } from '../world-process.ts';
+import { askGate } from './ask-gate.ts';
 import type { Contender, ContenderName, PlannedKnock } from './contender.ts';
 import { startFloor } from './floor-gate.ts';
 import { startKnockd } from './knockd-gate.ts';
@@ -106,6 +107,13 @@ export class Arena implements AsyncDisposable {
   /** Junk, to its end. */
   async flood(plan: FloodPlan): Promise<Flooded> {
     return (await planned(this.world, 'flood-sender.ts', plan)) as Flooded;
+  }
+
+  /** What the gate of the native format refused so far, by reason. */
+  async refusals(): Promise<Readonly<Record<string, number>>> {
+    if (this.native === undefined) return {};
+    const { value } = await askGate(this.native.files, 'status');
+    return (value as { refusals: Record<string, number> }).refusals;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

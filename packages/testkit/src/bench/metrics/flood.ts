@@ -13,8 +13,11 @@ const NAMES = ['native-1', 'fwknop', 'door', 'fwknopd-udp', 'fwknopd', 'knockd']
 /** Packets in a second; 0 stands for as many as this machine can send. */
 const RATES = [1_000, 10_000, 50_000, 100_000, 0] as const;
 const KNOCKS = 100;
-/** Milliseconds from knock to knock, until the flood is at its rate, and until a knock counts as lost. */
-const [EVERY, LEAD, GIVE_UP] = [25, 400, 1_500] as const;
+/**
+ * Milliseconds from knock to knock, until the flood is at its rate, and until a knock counts as lost. More knocks in a second are too many for
+ * fwknopd even without junk.
+ */
+const [EVERY, LEAD, GIVE_UP] = [40, 400, 2_500] as const;
 /** The rate at which every kind is tried. */
 const COMMON = 10_000;
 
@@ -69,7 +72,7 @@ export async function measureCell(
 ): Promise<FloodCell> {
   const plan = { knocks: arena.knocks(contender, knocks), every: EVERY, giveUp: GIVE_UP };
   // Node needs a moment to start in both processes.
-  const seconds = (LEAD + 300 + knocks * EVERY + GIVE_UP / 2) / 1000;
+  const seconds = (LEAD + 300 + knocks * EVERY + 600) / 1000;
   const flooding =
     junk === 'none' ? undefined : arena.flood(junkPlan(arena, contender, { kind: junk, rate: asked, seconds }));
   if (flooding !== undefined) await sleep(LEAD);
@@ -160,7 +163,7 @@ export const floodMetric: Metric<FloodResult> = {
       const measured = await measureCell(arena, contender, one, knocks);
       cells.push(measured);
       say(
-        `${one.contender}, ${one.junk}, ${rateName(one.asked)}: ${String(measured.opened)} of ${String(knocks)}, p99 ${digits(measured.p99)} ms, ${count(measured.reached)} packets/s`,
+        `${one.contender}, ${one.junk === 'none' ? 'no junk' : `${one.junk}, ${rateName(one.asked)}`}: ${String(measured.opened)} of ${String(knocks)}, p99 ${digits(measured.p99)} ms, ${count(measured.reached)} packets/s`,
       );
     }
     return { unit: 'ms', cells, leftOut };

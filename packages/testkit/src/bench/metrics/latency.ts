@@ -65,6 +65,8 @@ export async function measureLatency(
     for (const { name } of arena.contenders)
       kept.set(name, [...(kept.get(name) ?? []), took.filter((_, at) => plan[at]?.contender.name === name)]);
   }
+  const refused = Object.entries(await arena.refusals()).map(([reason, times_]) => `${reason} ${String(times_)}`);
+  if (refused.length > 0) say(`the gate refused: ${refused.join(', ')}`);
   return ALL.flatMap((name) => {
     const all = kept.get(name);
     return all === undefined ? [] : [summary(name, all)];
