@@ -2,7 +2,7 @@
 import { METRICS } from './metrics/all-metrics.ts';
 import { thisMachine } from './report/machine.ts';
 import { sectionText, type AnyMetric } from './report/page.ts';
-import { writeRecord } from './report/record.ts';
+import { revive, writeRecord } from './report/record.ts';
 import { writePage } from './report/report.ts';
 
 /** Seconds of all of them together: what has not begun by then is left out. */
@@ -52,7 +52,7 @@ export async function benchAll(
       say(`  took ${String(took)} s`);
       const day = new Date().toISOString().slice(0, 10);
       if (!small) writeRecord({ metric: metric.name, day, took, machine, result });
-      else for (const line of sectionText(metric, JSON.parse(JSON.stringify(result)), new Map())) tell(line);
+      else for (const line of sectionText(metric, revive(JSON.stringify(result)), new Map())) tell(line);
     } catch (error) {
       failed.push(metric.name);
       say(`  FAILED: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);

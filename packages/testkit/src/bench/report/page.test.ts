@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { METRICS } from '../metrics/all-metrics.ts';
 import { makePage } from './page.ts';
-import { PAGE, PLOTS, readRecord } from './record.ts';
+import { PAGE, PLOTS, readRecord, revive } from './record.ts';
 
 test('the page of benchmarks and its pictures are what script/bench report makes of the raw data', () => {
   const { text, pictures } = makePage(METRICS, readRecord);
@@ -17,4 +17,14 @@ test('every metric is measured, on one machine', () => {
   const records = METRICS.map(({ name }) => readRecord(name) ?? assert.fail(`script/bench all ${name}`));
   const machines = new Set(records.map(({ machine: { load: _, ...machine } }) => JSON.stringify(machine)));
   assert.equal(machines.size, 1);
+});
+
+test('what was lost or never answered is told without a number', () => {
+  const blank = (key: string, value: unknown): unknown =>
+    ['min', 'median', 'p99', 'perSecond', 'worst'].includes(key) ? null : value;
+  const { text } = makePage(METRICS, (name) => {
+    const record = readRecord(name);
+    return record && { ...record, result: revive(JSON.stringify(record.result, blank)) };
+  });
+  assert.doesNotMatch(text, /NaN|null|undefined|Infinity/);
 });

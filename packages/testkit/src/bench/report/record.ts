@@ -27,6 +27,11 @@ function rounded(_key: string, value: unknown): unknown {
   return typeof value === 'number' ? round(value) : value;
 }
 
+/** As it was before JSON, which writes null for what is no number. */
+export function revive(text: string): unknown {
+  return JSON.parse(text, (_key, value: unknown) => value ?? NaN) as unknown;
+}
+
 function fileOf(metric: string): string {
   return join(RECORDS, `${metric}.json`);
 }
@@ -40,5 +45,5 @@ export function writeRecord(record: BenchRecord): void {
 /** What was measured last; undefined when it never was. */
 export function readRecord(metric: string): BenchRecord | undefined {
   const file = fileOf(metric);
-  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as BenchRecord) : undefined;
+  return existsSync(file) ? (revive(readFileSync(file, 'utf8')) as BenchRecord) : undefined;
 }

@@ -20,7 +20,7 @@ export function times(ratio: number | null): string {
   return `${ratio >= 20 ? Math.round(ratio).toLocaleString('en') : ratio.toFixed(ratio >= 0.1 ? 1 : 2)} times`;
 }
 
-/** `10,000`. */
+/** `10,000`; `–` where there is none. */
 export function count(value: number): string {
-  return value.toLocaleString('en');
+  return Number.isFinite(value) ? value.toLocaleString('en') : '–';
 }
