@@ -62,7 +62,10 @@ test('every command of this repository that a page names exists', () => {
   const tests = FILES.filter((path) => path.endsWith('.test.ts'));
   const bench = ['--conditions=source', join(ROOT, 'packages/testkit/src/bench/main.ts')];
   const listed = spawnSync(process.execPath, bench, { encoding: 'utf8' });
-  const names = new Set([...listed.stderr.matchAll(/^ {2}([a-z-]+) /gm)].map(([, name]) => name));
+  const usage = [...listed.stderr.matchAll(/^usage: script\/bench (.*)$/gm)].flatMap(([, words = '']) =>
+    words.split(' '),
+  );
+  const names = new Set([...usage, ...[...listed.stderr.matchAll(/^ {2}([a-z-]+) /gm)].map(([, name]) => name)]);
   const missing = PAGES.flatMap((page) =>
     [...code(page).matchAll(/(?<![/\w])(script|bin)\/([a-z-]+(?:\.sh)?)(?: ([^\s#`]+))?/g)]
       .filter(([, folder = '', name = '', word]) => {
