@@ -7,8 +7,7 @@ import { type Entry, ROOT } from './entry.ts';
 import { fastClient } from './fast-client.ts';
 
 /** What can never be in a package. */
-const TEST_CODE =
-  /\.(test|bench|fixture)\.ts$|\/testing(\.ts$|\/)|\/testdata\/|packages\/testkit\/|filter-interpreter/;
+const TEST_CODE = /\.(test|bench|fixture)\.ts$|\/testing(\.ts$|\/)|\/testdata\/|packages\/testkit\/|filter-interpreter/;
 
 interface Bundle {
   readonly entries: readonly Entry[];
