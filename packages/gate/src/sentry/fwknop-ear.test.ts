@@ -135,15 +135,19 @@ test('a source may use only what names it, and one that is named by nobody costs
   assert.equal(bench.hear(sealed(credential(2)), EVE), 1);
 });
 
-test('who uses up the ration of a prefix takes nothing from another, and gets it back with time', () => {
+test('one source has half of the ration of its prefix, which takes nothing from another prefix and comes back with time', () => {
   const bench = new Bench([piece(credential(1))]);
-  assert.equal(bench.exhaust(EVE), 4096);
-  assert.equal(bench.hear(sealed(credential(1)), '203.0.113.1'), 'budget', 'the neighbours in its /24');
+  assert.equal(bench.exhaust(EVE), 2048);
+  assert.equal(bench.hear(sealed(credential(1)), '203.0.113.1'), 0, 'a neighbour in its /24');
+  assert.equal(bench.exhaust('203.0.113.2'), 2047);
+  assert.equal(bench.hear(sealed(credential(1)), '203.0.113.3'), 'budget', 'two loud ones in its /24');
   assert.equal(bench.hear(sealed(credential(1)), '203.0.114.1'), 0, 'but nobody else');
   bench.now += SECOND / 2048;
-  assert.equal(bench.hear(sealed(credential(1)), '203.0.113.1'), 0);
+  assert.equal(bench.hear(sealed(credential(1)), '203.0.113.4'), 0);
   const six = new Bench([piece(credential(1))]);
-  assert.equal(six.exhaust('2001:db8:0:1ff::1'), 4096);
+  assert.equal(six.exhaust('2001:db8:0:1ff::1'), 2048);
+  assert.equal(six.hear(sealed(credential(1)), '2001:db8:0:1ff::9'), 'budget', 'its /64');
+  assert.equal(six.exhaust('2001:db8:0:101::1'), 2048);
   assert.equal(six.hear(sealed(credential(1)), '2001:db8:0:100::9'), 'budget', 'its /56');
   assert.equal(six.hear(sealed(credential(1)), '2001:db8:0:200::9'), 0);
 });
@@ -151,21 +155,21 @@ test('who uses up the ration of a prefix takes nothing from another, and gets it
 test('many credentials, and those without an HMAC, cost more of the ration', () => {
   const many = (count: number, over = {}): CredentialPiece[] =>
     Array.from({ length: count }, (_, number) => piece(credential(number, over)));
-  assert.equal(new Bench(many(128)).exhaust(EVE), 4096);
-  assert.equal(new Bench(many(129)).exhaust(EVE), 2048);
-  assert.equal(new Bench(many(1000)).exhaust(EVE), 512);
+  assert.equal(new Bench(many(128)).exhaust(EVE), 2048);
+  assert.equal(new Bench(many(129)).exhaust(EVE), 1024);
+  assert.equal(new Bench(many(1000)).exhaust(EVE), 256);
   const sha512 = { hmac: { digest: 'sha512', key: new Uint8Array(64).fill(1) } };
-  assert.equal(new Bench(many(8, sha512)).exhaust(EVE), 4096);
-  assert.equal(new Bench(many(16, sha512)).exhaust(EVE), 2048);
-  assert.equal(new Bench(many(1, { hmac: undefined })).exhaust(EVE), 4096);
-  assert.equal(new Bench(many(100, { hmac: undefined })).exhaust(EVE), 40);
-  assert.equal(new Bench(many(1000, { hmac: undefined })).exhaust(EVE), 4);
+  assert.equal(new Bench(many(8, sha512)).exhaust(EVE), 2048);
+  assert.equal(new Bench(many(16, sha512)).exhaust(EVE), 1024);
+  assert.equal(new Bench(many(1, { hmac: undefined })).exhaust(EVE), 2048);
+  assert.equal(new Bench(many(100, { hmac: undefined })).exhaust(EVE), 20);
+  assert.equal(new Bench(many(1000, { hmac: undefined })).exhaust(EVE), 2);
   // As does a longer packet, of which there is more to hash; a shorter one is as good as one of the usual size.
-  assert.equal(new Bench(many(128)).exhaust(EVE, 5000, 1420), 819);
-  assert.equal(new Bench(many(128)).exhaust(EVE, 5000, 140), 4096);
+  assert.equal(new Bench(many(128)).exhaust(EVE, 5000, 1420), 409);
+  assert.equal(new Bench(many(128)).exhaust(EVE, 5000, 140), 2048);
   // Only those that the source may use count.
   const mixed = [...many(2), ...many(1000).map((it) => ({ ...it, sources: [prefix('10.0.0.0/8')] }))];
-  assert.equal(new Bench(mixed).exhaust(EVE), 4096);
+  assert.equal(new Bench(mixed).exhaust(EVE), 2048);
 });
 
 test('where the work is not rationed there is no ration', () => {
@@ -176,6 +180,7 @@ test('a source that is known gets through whatever strangers send, also from eve
   const bench = new Bench([piece(credential(1)), piece(credential(2))]);
   assert.equal(bench.hear(sealed(credential(2)), ADA), 1);
   bench.exhaust('192.0.2.200');
+  bench.exhaust('192.0.2.201');
   const payload = junk();
   for (let net = 0; net < 100; net++)
     for (let count = 0; count < 4096; count++) bench.hear(payload, `10.1.${String(net)}.9`);
@@ -191,6 +196,7 @@ test('what is known is what opened last, and counts in its table', () => {
   bench.hear(sealed(credential(1)), ADA);
   bench.hear(sealed(credential(2)), ADA);
   bench.exhaust('192.0.2.200');
+  bench.exhaust('192.0.2.201');
   assert.deepEqual([bench.hear(sealed(credential(2)), ADA), bench.hear(sealed(credential(1)), ADA)], [1, 'budget']);
   bench.tell([piece(credential(1)), piece(credential(2))]);
   assert.equal(bench.hear(sealed(credential(2)), ADA), 'budget', 'nobody is known to a new table');
@@ -207,6 +213,7 @@ test('a copy makes nobody known: who has one packet of somebody else cannot push
   }
   assert.equal(heard, 4, 'from four sources: it may have been relayed');
   bench.exhaust('192.0.2.200');
+  bench.exhaust('192.0.2.201');
   assert.equal(bench.hear(sealed(credential(1)), ADA), 0);
 });
 
@@ -216,6 +223,7 @@ test('what needs no key makes nobody known either', () => {
   // Whoever knows that address.
   assert.equal(bench.hear(junk(602), ADA), 1);
   bench.exhaust('192.0.2.200');
+  bench.exhaust('192.0.2.201');
   assert.equal(bench.hear(sealed(credential(1)), ADA), 0);
 });
 
@@ -253,6 +261,7 @@ test('a clock that goes back locks nobody out', () => {
   bench.hear(sealed(credential(1)), ADA);
   for (let count = 0; count < 200; count++) bench.hear(junk(), ADA);
   bench.exhaust('192.0.2.200');
+  bench.exhaust('192.0.2.201');
   assert.equal(bench.hear(sealed(credential(1)), ADA), 'budget');
   bench.now -= 3600 * SECOND;
   assert.equal(bench.hear(sealed(credential(1)), ADA), 0);

@@ -15,9 +15,10 @@ const TRIALS = 128;
 /** Bytes of such a packet; a longer one costs more, as if each had so many bytes more than it has. */
 const SIZE = { usual: 204, more: 100 } as const;
 
-/** Work for strangers, in units: for everybody together, half a core, and for one IPv4 /24 or IPv6 /56. */
+/** Work for strangers, in units: for everybody together, half a core, for one IPv4 /24 or IPv6 /56, and for one IPv4 address or IPv6 /64 of these. */
 const TOTAL: Rate = { burst: 8192, rate: 16_384 };
 const PREFIX: Rate = { burst: 4096, rate: 2048 };
+const SOURCE: Rate = { burst: 2048, rate: 512 };
 /**
  * How much longer than with HMAC-SHA256 of many keys together a trial takes: one by one, with another HMAC, which the codec does not make
  * itself, and without one, where it is a decryption.
@@ -37,6 +38,7 @@ const END = 22;
 const MOST_SEEN = 8192;
 
 const PREFIX_BITS = { 4: 24, 6: 56 } as const;
+const SOURCE_BITS = { 4: 32, 6: 64 } as const;
 
 /** Where a packet came from and to. */
 export interface Way {
@@ -50,6 +52,8 @@ export interface Way {
 export class FwknopEar {
   readonly #known = new Map<string, number>();
   readonly #budget = new Budget(TOTAL, PREFIX);
+  /** One loud neighbour leaves most of the ration of a prefix to the others. */
+  readonly #sourceBudget = new Budget(TOTAL, SOURCE);
   readonly #knownBudget = new Budget(KNOWN_TOTAL, KNOWN);
   readonly #seen = new Seen(MOST_SEEN);
   #coming: { readonly serial: number; readonly pieces: CredentialPiece[] } = { serial: 0, pieces: [] };
@@ -131,10 +135,14 @@ export class FwknopEar {
     if (!allowed.includes(true)) return refuse('source');
     const size = Math.max(1, (payload.length + SIZE.more) / (SIZE.usual + SIZE.more));
     const units = Math.ceil((this.#trialsOf(allowed, keyring.together ? 1 : ALONE) * size) / TRIALS);
-    const prefix = prefixKey(way.source, PREFIX_BITS[way.family]);
-    if (units > 0 && !this.#budget.take(prefix, now, units)) return refuse('budget');
+    if (units > 0 && !this.#ration(way, now, units)) return refuse('budget');
     const opened = keyring.open(payload, { allowed: (index) => index > after && allowed[index] === true });
     return opened.ok ? accept(opened.value) : refuse(counterOf(opened.reason));
+  }
+
+  #ration({ family, source }: Way, now: UnixMicros, units: number): boolean {
+    if (!this.#sourceBudget.take(prefixKey(source, SOURCE_BITS[family]), now, units)) return false;
+    return this.#budget.take(prefixKey(source, PREFIX_BITS[family]), now, units);
   }
 
   /** How many trials are taken of the ration; 0 where nothing is rationed. */

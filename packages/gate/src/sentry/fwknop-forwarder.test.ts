@@ -148,12 +148,12 @@ test('everything that was heard is counted once, by what became of it', () => {
   bench.hear(sealed(credential(2)));
   bench.full = false;
   const past = junk();
-  for (let count = 0; count < 4184; count++) bench.hear(past, from(EVE));
+  for (let count = 0; count < 2136; count++) bench.hear(past, from(EVE));
   bench.now += SECOND;
   bench.rest();
   const [tally = {}] = bench.tallies;
   const { budget = 0, ...rest } = tally;
-  assert.deepEqual(rest, { opened: 1, duplicate: 1, 'no-key': 2 + 4096, form: 2, busy: 1 });
+  assert.deepEqual(rest, { opened: 1, duplicate: 1, 'no-key': 2 + 2048, form: 2, busy: 1 });
   assert.equal(budget, 88);
   assert.equal(bench.frames.length, 1);
 });
