@@ -158,11 +158,6 @@ export class FwknopSide implements Disposable {
     return replay;
   }
 
-  /** Resolves when, after disposal, the helper is gone. */
-  get closed(): Promise<void> {
-    return this.#gpg?.closed ?? Promise.resolve();
-  }
-
   [Symbol.dispose](): void {
     this.#gpg?.[Symbol.dispose]();
     this.#replay?.[Symbol.dispose]();

@@ -296,3 +296,12 @@ test('it is total on arbitrary bytes', () => {
     { numRuns: 500 },
   );
 });
+
+test('what needs no key, with the end of a packet that is on its way, does not make that one a copy', () => {
+  const bench = new Bench([piece(gpg)]);
+  const [forged, honest] = [junk(402), junk(402)];
+  forged.set(honest.subarray(-30), forged.length - 30);
+  assert.equal(bench.hear(forged, EVE), 0);
+  assert.equal(bench.hear(honest, EVE), 0);
+  assert.equal(bench.hear(honest, EVE), 'duplicate');
+});

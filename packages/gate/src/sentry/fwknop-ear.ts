@@ -107,14 +107,15 @@ export class FwknopEar {
     const opened = this.#try(keyring, payload, way, now, after);
     if (!opened.ok || after >= 0) return opened;
     const { credential, replayId, kind } = opened.value;
-    const source = sourceKey(way);
-    this.#seen.remember(end, path);
     // The same in another writing, which only a packet without an HMAC may have.
     const id = Buffer.from(replayId).toString('latin1');
     if (this.#seen.look(id, path) !== 'new') return refuse('duplicate');
     this.#seen.remember(id, path);
-    // A copy, or what needs no key, would let strangers say who is known.
-    if (kind === 'message' || this.#pieces[credential]?.credential.hmac !== undefined) this.#learn(source, credential);
+    // A copy, or what needs no key, would let strangers say who is known, and what is a copy by its end alone.
+    if (kind === 'message' || this.#pieces[credential]?.credential.hmac !== undefined) {
+      this.#seen.remember(end, path);
+      this.#learn(sourceKey(way), credential);
+    }
     return opened;
   }
 

@@ -213,6 +213,8 @@ class Sentry {
         this.#knocks.obey(frame, this.#clock());
         return;
       case 'credential':
+        // The helper, too, is given other credentials, and answers nothing that was asked before.
+        if (frame.index === 0) this.#gpg?.forget();
         this.#fwknop.obey(frame);
         return;
       case 'setup':
