@@ -475,6 +475,27 @@ export function firewallContract(
         assert.deepEqual(rounded, expected);
       });
 
+      test(`IPv${family}: who believes wrongly that nothing is held gets what is right all the same`, async () => {
+        const { stage, endpoint, other, sources } = await scene();
+        await using _ = stage;
+        const one = source(sources, 0);
+        const set = { kind: 'set', source: one, endpoint, fresh: true } as const;
+        const arm = { kind: 'arm', source: one, endpoint: other, seconds: LONG, fresh: true } as const;
+        const remaining = (): number =>
+          stage.firewall.list().openings.find(({ slot }) => slot === undefined)?.remaining ?? 0;
+        for (const [id, length] of [
+          [ID, 30],
+          [OTHER_ID, 90],
+        ] as const) {
+          assert.deepEqual(stage.firewall.apply([{ ...set, id, seconds: seconds(length) }]), OK);
+          assert.ok(Math.abs(remaining() - length * 1000) < 10_000);
+        }
+        assert.deepEqual(stage.firewall.apply([{ ...arm, id: ID, slot: 1 }]), OK);
+        assert.deepEqual(stage.firewall.apply([{ ...arm, id: OTHER_ID, slot: 1 }]), { ok: false, reason: 'taken' });
+        assert.deepEqual(stage.firewall.apply([{ ...arm, id: OTHER_ID, slot: 2 }]), OK);
+        assert.equal(stage.firewall.list().openings.length, 3);
+      });
+
       test(`IPv${family}: another process adopts what the last one left`, async () => {
         const { stage, endpoint, other, sources } = await scene();
         await using _ = stage;

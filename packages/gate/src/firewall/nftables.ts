@@ -83,6 +83,12 @@ function replace(set: string, elements: readonly Element[]): Step[] {
   ];
 }
 
+/** The set of a single-use place, for a grant that may have it. */
+function armedSet({ source, slot, seconds }: Extract<Change, { readonly kind: 'arm' | 'rearm' }>): string {
+  if (seconds > ONCE_SECONDS) throw new RangeError(`a place is armed for ${ONCE_SECONDS} seconds at most`);
+  return onceSet(source, slot);
+}
+
 function onceSet(source: Source, slot: number): string {
   if (!isSingle(source)) throw new RangeError('a prefix cannot be armed for a single connection');
   const set = SETS[source.family].once[slot];
@@ -117,17 +123,23 @@ function chunks<T>(items: readonly T[], size: number): T[][] {
   return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
 }
 
-/** The steps that set these elements where none of them is there yet; undefined for changes of another kind. */
-function freshSets(changes: readonly Change[]): Step[] | undefined {
+/** The steps that make these grants where nothing of them is there yet; undefined for changes of another kind. */
+function freshSteps(changes: readonly Change[]): Step[] | undefined {
   const steps: Step[] = [];
   for (const change of changes) {
-    if (change.kind !== 'set' || !isSingle(change.source) || change.target !== undefined) return undefined;
-    const element = {
-      key: grantKey(change.source, change.endpoint),
-      timeout: milliseconds(change.seconds),
-      comment: change.id,
-    };
-    steps.push({ verb: 'claim', set: SETS[change.source.family].open, elements: [element] });
+    if ((change.kind !== 'set' && change.kind !== 'arm') || !isSingle(change.source) || change.target !== undefined)
+      return undefined;
+    const { source, endpoint, seconds, id: comment } = change;
+    const { open, armed } = SETS[source.family];
+    const [key, timeout] = [grantKey(source, endpoint), milliseconds(seconds)];
+    if (change.kind === 'set') {
+      steps.push({ verb: 'claim', set: open, elements: [{ key, timeout, comment }] });
+      continue;
+    }
+    if (change.fresh !== true) return undefined;
+    const guard = { key, timeout: timeout + GUARD_MARGIN_MS };
+    steps.push({ verb: 'claim', set: armed, elements: [guard] });
+    steps.push({ verb: 'claim', set: armedSet(change), elements: [{ key, timeout, comment }] });
   }
   return steps.length === 0 ? undefined : steps;
 }
@@ -183,10 +195,11 @@ class Nftables implements Firewall {
 
   apply(changes: readonly Change[]): Applied {
     try {
-      // The common case, a source that has no such element: one message instead of three. Asked first whether there is one, as the kernel
-      // waits for all processors (synchronize_rcu, about 10 ms) to undo a batch that fails. Else the long way says what is so.
-      const claims = freshSets(changes);
-      if (claims !== undefined && !this.#anyHeld(claims) && this.#commit(claims).ok) return { ok: true };
+      // The common case, a source that has no such element: one message instead of three. Whoever does not know asks first whether there is
+      // one, as the kernel waits for all processors (synchronize_rcu, about 10 ms) to undo a batch that fails. Else the long way says what is so.
+      const claims = freshSteps(changes);
+      const known = changes.every((change) => 'fresh' in change && change.fresh === true);
+      if (claims !== undefined && (known || !this.#anyHeld(claims)) && this.#commit(claims).ok) return { ok: true };
       for (;;) {
         const batch: Batch = { changes, prefixes: new Map(), present: new Map(), masked: new Map() };
         const steps = changes.flatMap((change) => this.#steps(change, batch));
@@ -319,8 +332,7 @@ class Nftables implements Firewall {
       }
       case 'arm':
       case 'rearm': {
-        const set = onceSet(source, change.slot);
-        if (change.seconds > ONCE_SECONDS) throw new RangeError(`a place is armed for ${ONCE_SECONDS} seconds at most`);
+        const set = armedSet(change);
         const elements = [{ key, timeout: milliseconds(change.seconds), comment: change.id }];
         batch.present.set(elementName(set, { key }), true);
         const guard = this.#guard(change, key, batch);

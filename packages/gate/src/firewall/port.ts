@@ -55,6 +55,8 @@ export type Change =
       readonly seconds: Seconds;
       readonly id: string;
       readonly target?: Target | undefined;
+      /** The caller knows of nothing that is held for this source and endpoint: tried without a look. Being wrong costs time, nothing else. */
+      readonly fresh?: boolean | undefined;
     }
   | { readonly kind: 'unset'; readonly source: Source; readonly endpoint: Endpoint }
   | {
@@ -65,6 +67,8 @@ export type Change =
       readonly id: string;
       readonly slot: number;
       readonly target?: Target | undefined;
+      /** As with `set`; not for `rearm`. */
+      readonly fresh?: boolean | undefined;
     }
   | { readonly kind: 'disarm'; readonly source: Source; readonly endpoint: Endpoint; readonly slot: number };
 

@@ -1,4 +1,7 @@
-/** A real knock at a real gate whose system calls are watched: the record is on the disk before the kernel is asked for the grant. */
+/**
+ * A real knock at a real gate whose system calls are watched: what is recorded is noted beyond the reach of a crash before the kernel is asked for the grant,
+ * and on the disk before the device is told (decision 0014).
+ */
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -67,27 +70,29 @@ test('what a real knock makes the monitor do, in its order', { skip, timeout: 60
   const { gate } = house;
 
   await context.test(
-    'the record is durable before the kernel is asked for the grant, the device is told after both',
+    'the record is noted before the kernel is asked for the grant, and durable before the device is told',
     async () => {
       await using watch = await Watch.attach(gate.pid);
       const knocked = await house.posternLater('knock', 'demo', '-4');
       assert.equal(knocked.code, 0, knocked.err);
       const { calls } = watch;
       const log = calls.join('\n');
+      const noted = calls.findIndex((line) => /^pwrite64\(\d+<[^>]*\/last-record>/.test(line));
       const written = calls.findIndex((line) => /^pwrite64\(\d+<[^>]*\/state\.db-wal>/.test(line));
       const durable = calls.findIndex((line) => /^f(?:data)?sync\(\d+<[^>]*\/state\.db-wal>\)\s+= 0$/.test(line));
       const asked = calls.findIndex((line) => line.startsWith('sendto(') && line.includes(NEW_ELEMENT));
       const told = calls.findIndex((line) => /^write\(\d+<socket:\[\d+\]>, .* = 512$/.test(line));
-      assert.ok(written >= 0, `no record was written\n${log}`);
+      assert.ok(noted >= 0, `nothing was noted\n${log}`);
+      assert.ok(asked > noted, `the grant was asked for before its record was noted\n${log}`);
+      assert.ok(written > asked, `the grant waited for the disk\n${log}`);
       assert.ok(durable > written, `the record was not made durable\n${log}`);
-      assert.ok(asked > durable, `the grant was asked for before the record was durable\n${log}`);
-      assert.ok(told > asked, `the device was told before the grant was there\n${log}`);
+      assert.ok(told > durable, `the device was told before the record was durable\n${log}`);
       assert.equal(house.grants().length, 1);
     },
   );
 
   await context.test(
-    'a disk that fails to sync: no grant, one line in the log; the retry opens when it syncs again',
+    'a disk that fails to sync: the grant is taken back, one line in the log; the retry opens when it syncs again',
     async () => {
       const before = house.grants().length;
       const from = gate.log.length;

@@ -141,6 +141,22 @@ export class GrantBook {
     return true;
   }
 
+  /** Undoes a grant whose request could not be recorded: ends it and forgets it, so that a retry of the request gets another one. */
+  takeBack(grant: Grant, now: UnixMicros): void {
+    this.#follow(now);
+    const held = this.#grants.get(grant.id);
+    if (held === undefined) return;
+    this.#unindex(held);
+    this.#grants.delete(held.id);
+    if (held.device !== undefined) this.#byRequest.delete(held.device + held.request);
+    this.#release(held, now);
+    try {
+      this.#records.dropGrant(held.id);
+    } catch {
+      // The disk is in trouble; that was told.
+    }
+  }
+
   /** The grants that have not run out; single-use ones may have been used meanwhile (the kernel knows: {@link Firewall.list}). */
   live(now: UnixMicros): Grant[] {
     this.#follow(now);
@@ -185,7 +201,9 @@ export class GrantBook {
 
   #arm(grant: Omit<Grant, 'slot'>, now: UnixMicros): Result<Grant, GrantRefusal> {
     const { source, endpoints, id } = grant;
-    const siblings = this.#sharing(this.#armed, grant).filter((other) => other.ends > now);
+    const remembered = this.#sharing(this.#armed, grant);
+    const fresh = remembered.length === 0;
+    const siblings = remembered.filter((other) => other.ends > now);
     const believed = (slot: number): boolean => siblings.some((other) => other.slot === slot);
     const own = siblings.filter((other) => other.device === grant.device).flatMap(({ slot }) => slot ?? []);
     const slots = Array.from({ length: ONCE_SLOTS }, (_, slot) => slot);
@@ -196,7 +214,7 @@ export class GrantBook {
       const applied = this.#firewall.apply(
         endpoints.map((endpoint) => {
           const target = targetOf(grant, endpoint);
-          return { kind: 'arm', source, endpoint, id, seconds, slot, target };
+          return { kind: 'arm', source, endpoint, id, seconds, slot, target, fresh };
         }),
       );
       if (applied.ok) {
@@ -235,7 +253,13 @@ export class GrantBook {
   }
 
   #end(grant: Grant, now: UnixMicros): void {
-    const over = this.#over(grant, now);
+    this.#over(grant, now);
+    this.#release(grant, now);
+  }
+
+  /** Takes a grant that the book has no more, or as ended, out of the kernel. */
+  #release(grant: Grant, now: UnixMicros): void {
+    const over = { ...grant, ends: now };
     const { source, slot } = grant;
     const applied = this.#firewall.apply(
       grant.endpoints.map((endpoint): Change =>
@@ -249,13 +273,15 @@ export class GrantBook {
   #element(grant: Grant, endpoint: Endpoint, now: UnixMicros): Change {
     const { source } = grant;
     let last = grant;
-    for (const id of this.#timed.get(elementKey(source, endpoint)) ?? []) {
+    const sharing = this.#timed.get(elementKey(source, endpoint));
+    for (const id of sharing ?? []) {
       const other = this.#grants.get(id);
       if (other !== undefined && id !== grant.id && other.ends > last.ends) last = other;
     }
     if (last.ends <= now) return { kind: 'unset', source, endpoint };
     const target = targetOf(grant, endpoint);
-    return { kind: 'set', source, endpoint, seconds: secondsUntil(last.ends, now), id: last.id, target };
+    const fresh = sharing === undefined;
+    return { kind: 'set', source, endpoint, seconds: secondsUntil(last.ends, now), id: last.id, target, fresh };
   }
 
   /** What is left of a single-use grant when these endpoints of it were used. */

@@ -11,7 +11,7 @@ function bootId(): Uint8Array {
 }
 
 /**
- * The last record that was made durable, mirrored where a backup of the state does not reach (the runtime directory). A database that does not
+ * The last record, made durable or just about to be, mirrored where a backup of the state does not reach (the runtime directory). A database that does not
  * have just this record is older than what was written last, restored from a backup say, and packets recorded since could open again: the
  * gate then gives its state a new id.
  */
@@ -50,12 +50,13 @@ export class LastRecord implements Disposable {
     this.#write(this.#head);
   }
 
-  /** Mirrors what was just made durable. A mirror that cannot be written costs a new state id at the next start, nothing more. */
-  set(device: DeviceId, row: FreshnessRow): void {
+  /** Mirrors a record. False: the runtime directory is full, and the next start will not match, which costs a new state id and nothing more. */
+  set(device: DeviceId, row: FreshnessRow): boolean {
     try {
       this.#write(concat(this.#head, fromHex(device), encodeRow(row)));
+      return true;
     } catch {
-      // the runtime directory is full: the next start will not match
+      return false;
     }
   }
 
@@ -64,7 +65,8 @@ export class LastRecord implements Disposable {
     const sized = Buffer.alloc(2 + bytes.length);
     sized.writeUInt16BE(bytes.length);
     sized.set(bytes, 2);
-    writeSync(this.#fd, sized, 0, sized.length, 0);
+    const written = writeSync(this.#fd, sized, 0, sized.length, 0);
+    if (written !== sized.length) throw new Error('the mirror was not written as a whole');
   }
 
   [Symbol.dispose](): void {

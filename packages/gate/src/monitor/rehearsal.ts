@@ -64,9 +64,11 @@ export function rehearse(): void {
     store: {
       stateId,
       freshnessOf: () => (row === undefined ? undefined : { row, gateKey }),
-      record: (_id, recorded) => {
+      announce: (_id, recorded) => {
         row = recorded;
+        return true;
       },
+      record: () => undefined,
       inviteOf: () => undefined,
       useInvite: () => undefined,
     },

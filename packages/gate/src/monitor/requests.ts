@@ -15,6 +15,7 @@ import {
   toHex,
   MICROS_PER_SECOND,
   type DeviceId,
+  type FreshnessRow,
   type Prefix,
   type Refusal,
   type ReceiptStatus,
@@ -63,7 +64,7 @@ export type GateEvent =
 
 /** What the handler stands on; everything that changes with a reload is asked for anew. */
 export interface RequestContext {
-  readonly store: Pick<Store, 'stateId' | 'freshnessOf' | 'record' | 'inviteOf' | 'useInvite'>;
+  readonly store: Pick<Store, 'stateId' | 'freshnessOf' | 'announce' | 'record' | 'inviteOf' | 'useInvite'>;
   readonly grants: GrantBook;
   readonly directory: () => Directory;
   readonly gateKeys: () => GateKeys;
@@ -108,6 +109,8 @@ interface Outcome {
   readonly status: ReceiptStatus;
   readonly end: UnixMicros;
   readonly reason?: Refusal;
+  /** What is told once the record is durable. */
+  readonly opened?: Extract<GateEvent, { readonly grant: Grant }>;
 }
 
 /** Handles requests that came over the line: one place, one order, the order of `docs/protocol.md`. */
@@ -163,16 +166,17 @@ export class RequestHandler {
     const row = record(remembered?.row, statement, now, window);
     const gateKeys = this.#context.gateKeys();
     const usedKey = gateKeyId(frame.gateKey === 1 && gateKeys.next !== undefined ? gateKeys.next : gateKeys.current);
-    try {
-      store.record(statement.device, row, usedKey);
-    } catch (error) {
-      this.#context.onEvent({ kind: 'record-failed', error: messageOf(error) });
+    // A grant does not wait for the disk; its receipt does (decision 0014). What opens nothing may as well.
+    const announced = statement.kind === 'open' && store.announce(statement.device, row, usedKey);
+    if (!announced && !this.#record(statement.device, row, usedKey)) return refuse('record-failed');
+    const outcome = this.#act(verified.value, request, window, now);
+    if (announced && !this.#record(statement.device, row, usedKey)) {
+      if (outcome.opened?.retry === false) this.#context.grants.takeBack(outcome.opened.grant, now);
       return refuse('record-failed');
     }
     if (frame.gateKey === 1 && (remembered === undefined || !equal(remembered.gateKey, usedKey)))
       this.#context.onMoved();
-
-    const outcome = this.#act(verified.value, request, window, now);
+    if (outcome.opened !== undefined) this.#context.onEvent(outcome.opened);
     if (member !== undefined && outcome.reason !== undefined) {
       const offset = statement.time - now;
       this.#context.onEvent({ kind: 'told', member, status: outcome.status, reason: outcome.reason, offset });
@@ -213,6 +217,17 @@ export class RequestHandler {
     if (bar !== undefined) return refuse(bar);
     const { verifier } = member;
     return verifier === undefined ? refuse('device-unknown') : accept({ verifier, member, invite: undefined });
+  }
+
+  /** Makes the record; false when it could not be made, which is told. */
+  #record(device: DeviceId, row: FreshnessRow, gateKey: Uint8Array): boolean {
+    try {
+      this.#context.store.record(device, row, gateKey);
+      return true;
+    } catch (error) {
+      this.#context.onEvent({ kind: 'record-failed', error: messageOf(error) });
+      return false;
+    }
   }
 
   #act(statement: Verified<Statement>, request: Judged, window: number, now: UnixMicros): Outcome {
@@ -257,8 +272,7 @@ export class RequestHandler {
       // One request id is one grant: with another service or source it is another request, and the device did not make one.
       const same = before.service === service.name && sameSource(before.source, decision.value.source);
       if (!same) return { status: 'not-permitted', end: none, reason: 'not-permitted' };
-      this.#context.onEvent({ kind: 'opened', member, grant: before, retry: true });
-      return { status: 'ok', end: before.ends };
+      return { status: 'ok', end: before.ends, opened: { kind: 'opened', member, grant: before, retry: true } };
     }
     const { seconds, singleUse, source } = decision.value;
     const wanted = {
@@ -278,8 +292,7 @@ export class RequestHandler {
       return { status: 'failed', end: none, reason: 'failed' };
     }
     const kind = statement.kind === 'open' ? 'opened' : 'extended';
-    this.#context.onEvent({ kind, member, grant: granted.value, retry: false });
-    return { status: 'ok', end: granted.value.ends };
+    return { status: 'ok', end: granted.value.ends, opened: { kind, member, grant: granted.value, retry: false } };
   }
 
   #enrol(

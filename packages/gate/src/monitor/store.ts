@@ -101,7 +101,17 @@ export interface Store extends Disposable {
   /** Packets of fwknop's format. */
   readonly fwknop: FwknopRecords;
   freshnessOf(id: DeviceId): Remembered | undefined;
-  /** The durable record: on return it survives power loss. Throws when it could not be written (a full disk). */
+  /**
+   * Notes what is about to be recorded, where the end of this process does not reach it. On true nothing that this row rules out can open any
+   * more, whatever happens next: freshness is judged by it at once; after a crash before the record the state has a new id; and after a power
+   * loss it has one anyway. So what the request asks for may be done before the disk is waited for, and `record` must follow. False: it
+   * could not be noted, or the disk failed lately, and the record has to come first.
+   */
+  announce(id: DeviceId, row: FreshnessRow, gateKey: Uint8Array): boolean;
+  /**
+   * The durable record: on return it survives power loss. Throws when it could not be written (a full disk); one that was announced is then
+   * owed, and written before any other.
+   */
   record(id: DeviceId, row: FreshnessRow, gateKey: Uint8Array): void;
   /** The slot of the last keyed knock of a device that opened. */
   knockedSlot(id: DeviceId): number | undefined;
@@ -290,6 +300,23 @@ export function openStore(directory: string, lastRecord: string, random: Random)
     }
   }
   const cache = new Map<DeviceId, Remembered>();
+  /** What was announced, and could not be recorded. */
+  const owed = new Map<DeviceId, Remembered>();
+  let announced: (Remembered & { readonly id: DeviceId }) | undefined;
+  let failing = false;
+  /** What was announced, and is not what is recorded next (whoever announced it failed in between), is owed. */
+  const settle = (row: FreshnessRow): boolean => {
+    const same = announced?.row === row;
+    if (announced !== undefined && !same) owed.set(announced.id, announced);
+    announced = undefined;
+    return same;
+  };
+  const remember = (id: DeviceId, it: Remembered): void => {
+    cache.delete(id);
+    cache.set(id, it);
+    const [oldest] = cache.size > CACHED ? cache.keys() : [];
+    if (oldest !== undefined) cache.delete(oldest);
+  };
   let changes = 0;
   let resting: NodeJS.Timeout | undefined;
   let open = true;
@@ -312,14 +339,29 @@ export function openStore(directory: string, lastRecord: string, random: Random)
     fresh,
     damaged,
     fwknop: fwknopRecords(database, changed),
-    freshnessOf: (id) => cache.get(id) ?? rowOf(id),
+    freshnessOf: (id) => owed.get(id) ?? cache.get(id) ?? rowOf(id),
+    announce(id, row, gateKey) {
+      settle(row);
+      if (failing || !mirror.set(id, row)) return false;
+      announced = { id, row, gateKey };
+      remember(id, { row, gateKey });
+      return true;
+    },
     record(id, row, gateKey) {
-      setFreshness.run(fromHex(id), encodeRow(row), gateKey);
-      mirror.set(id, row);
-      cache.delete(id);
-      cache.set(id, { row, gateKey });
-      const [oldest] = cache.size > CACHED ? cache.keys() : [];
-      if (oldest !== undefined) cache.delete(oldest);
+      const ahead = settle(row);
+      try {
+        for (const [other, it] of owed)
+          if (other !== id) setFreshness.run(fromHex(other), encodeRow(it.row), it.gateKey);
+        setFreshness.run(fromHex(id), encodeRow(row), gateKey);
+      } catch (error) {
+        failing = true;
+        if (ahead) owed.set(id, { row, gateKey });
+        throw error;
+      }
+      failing = false;
+      owed.clear();
+      if (!ahead) mirror.set(id, row);
+      remember(id, { row, gateKey });
       changed();
     },
     knockedSlot(id) {
@@ -337,6 +379,7 @@ export function openStore(directory: string, lastRecord: string, random: Random)
       );
     },
     forget(id) {
+      owed.delete(id);
       cache.delete(id);
       forget.run(fromHex(id));
     },

@@ -199,6 +199,10 @@ class Memory implements Pick<RequestContext['store'], keyof RequestContext['stor
     return this.#rows.get(id);
   }
 
+  announce(): boolean {
+    return false;
+  }
+
   record(id: DeviceId, row: Remembered['row'], gateKey: Uint8Array): void {
     this.#rows.set(id, { row, gateKey });
   }
