@@ -39,6 +39,7 @@ export interface Context {
   readonly suiteId: Uint8Array;
   readonly key: Uint8Array;
   readonly nonce: Uint8Array;
+  /** Derived when it is asked for, each time anew. */
   readonly exporterSecret: Uint8Array;
 }
 
@@ -69,7 +70,9 @@ export function contextOf({ suiteId, context }: Schedule, sharedSecret: Uint8Arr
     suiteId,
     key: labeledExpand(suiteId, secret, KEY, context, 32),
     nonce: labeledExpand(suiteId, secret, BASE_NONCE, context, 12),
-    exporterSecret: labeledExpand(suiteId, secret, EXP, context, 32),
+    get exporterSecret() {
+      return labeledExpand(suiteId, secret, EXP, context, 32);
+    },
   };
 }
 

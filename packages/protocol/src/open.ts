@@ -43,7 +43,7 @@ export interface Unsealed {
   readonly encHash: Uint8Array;
   /** 16 bytes. */
   readonly mac: Uint8Array;
-  /** 32 bytes. Secret. */
+  /** 32 bytes. Secret. Derived when it is asked for, each time anew: a gate does so when the request is on its way. */
   readonly receiptKey: Uint8Array;
   /** Of an `enrol`: the key of the new device's keyed knocks, 32 bytes. Secret. */
   readonly knockKey: Uint8Array | undefined;
@@ -107,7 +107,9 @@ export function unsealUnmasked(unmasked: Unmasked, statics: Statics): Result<Uns
     nonce,
     encHash: sha256(enc),
     mac,
-    receiptKey: secret(exportSecret(context, RECEIPT_LABEL, 32)),
+    get receiptKey() {
+      return secret(exportSecret(context, RECEIPT_LABEL, 32));
+    },
     knockKey: statement.kind === 'enrol' ? secret(exportSecret(context, KNOCK_LABEL, 32)) : undefined,
   });
 }

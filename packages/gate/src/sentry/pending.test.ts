@@ -8,10 +8,17 @@ const outstanding = (mark: number): Outstanding => ({
   receiptKey: new Uint8Array(32).fill(1),
 });
 
+/** Adds one, and gives its id. */
+function add(pending: Pending, request: Outstanding, now: number): number {
+  const id = pending.id();
+  pending.add(id, request, now);
+  return id;
+}
+
 test('a request can be answered once', () => {
   const pending = new Pending();
-  const first = pending.add(outstanding(1), 0);
-  const second = pending.add(outstanding(2), 0);
+  const first = add(pending, outstanding(1), 0);
+  const second = add(pending, outstanding(2), 0);
   assert.equal(pending.take(second, 1)?.path.port, 2);
   assert.equal(pending.take(second, 1), undefined);
   assert.equal(pending.take(12345, 1), undefined);
@@ -22,7 +29,7 @@ test('a request can be answered once', () => {
 test('a request that waited too long is forgotten and its key is wiped', () => {
   const pending = new Pending();
   const old = outstanding(1);
-  const id = pending.add(old, 0);
+  const id = add(pending, old, 0);
   assert.equal(pending.take(id, PENDING_MICROS), undefined);
   assert.deepEqual(old.receiptKey, new Uint8Array(32));
   assert.equal(pending.size, 0);
@@ -30,14 +37,14 @@ test('a request that waited too long is forgotten and its key is wiped', () => {
 
 test('a clock that goes back keeps nothing for longer', () => {
   const pending = new Pending();
-  pending.add(outstanding(1), 10 * PENDING_MICROS);
+  add(pending, outstanding(1), 10 * PENDING_MICROS);
   pending.expire(0);
   assert.equal(pending.size, 0);
 });
 
 test('memory is bounded: the oldest request waits in vain', () => {
   const pending = new Pending();
-  const ids = Array.from({ length: MOST_PENDING + 10 }, (_, index) => pending.add(outstanding(index), 0));
+  const ids = Array.from({ length: MOST_PENDING + 10 }, (_, index) => add(pending, outstanding(index), 0));
   assert.equal(pending.size, MOST_PENDING);
   assert.equal(pending.take(ids[9] ?? -1, 1), undefined);
   assert.equal(pending.take(ids[10] ?? -1, 1)?.path.port, 10);

@@ -40,14 +40,18 @@ export class Pending {
     return this.#entries.size;
   }
 
-  /** Adds a request at `now` (microseconds) and returns its id. */
-  add(outstanding: Outstanding, now: number): number {
-    this.expire(now);
-    if (this.#entries.size === MOST_PENDING) this.#dropOldest();
+  /** An id for a request that is about to be sent. */
+  id(): number {
     const id = this.#next;
     this.#next = (this.#next + 1) >>> 0;
-    this.#entries.set(id, { outstanding, expires: now + PENDING_MICROS });
     return id;
+  }
+
+  /** Adds the request of such an id when it was sent, at `now` (microseconds). */
+  add(id: number, outstanding: Outstanding, now: number): void {
+    this.expire(now);
+    if (this.#entries.size === MOST_PENDING) this.#dropOldest();
+    this.#entries.set(id, { outstanding, expires: now + PENDING_MICROS });
   }
 
   /** Takes a request out: it can be answered once. Undefined when it is unknown, was answered or waited too long. */

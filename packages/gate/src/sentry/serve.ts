@@ -228,17 +228,18 @@ class Sentry {
   }
 
   #forward({ gateKey, unsealed }: Opened, datagram: Datagram, now: UnixMicros): boolean {
-    const { suite, nonce, encHash, plaintext, mac, receiptKey, knockKey } = unsealed;
+    const { suite, nonce, encHash, plaintext, mac, knockKey } = unsealed;
     const { family, sourcePort: port, interfaceIndex } = datagram;
     const address = datagram.source.slice();
     const path = { family, address, port, local: datagram.destination.slice(), interfaceIndex };
-    const id = this.#pending.add({ path, mac, receiptKey }, now);
+    const id = this.#pending.id();
     const key = { gateKey, serial: this.#serial } as const;
     const signed = { nonce, encHash, plaintext, knockKey } as const;
     const frame = { type: 'request', suite, ...key, family, id, address, port, ...signed } as const;
-    if (this.#line.send(frame)) return true;
-    this.#pending.take(id, now);
-    return false;
+    if (!this.#line.send(frame)) return false;
+    // The monitor has something to do meanwhile.
+    this.#pending.add(id, { path, mac, receiptKey: unsealed.receiptKey }, now);
+    return true;
   }
 
   #answer(verdict: VerdictFrame): void {
