@@ -34,6 +34,8 @@ export interface FwknopServerOptions {
   readonly hidden: readonly [number, number];
   /** False: they are hidden already, by a server before this one. */
   readonly hide?: boolean;
+  /** What is run as `posternd`; without it the checkout's. */
+  readonly program?: string | undefined;
 }
 
 /** Also the transports that need no port of the server's own. */
@@ -72,6 +74,7 @@ async function startPosternd({
   access,
   configuration = '',
   hidden,
+  program = PROGRAMS.posternd[2],
 }: FwknopServerOptions): Promise<FwknopServer> {
   const gate = new GateFiles(namespace);
   try {
@@ -92,7 +95,7 @@ async function startPosternd({
     );
     if (init.code !== 0) throw new Error(`posternd init: ${init.err}`);
     writeFileSync(gate.config, readFileSync(gate.config, 'utf8').replace('protect = false', 'protect = true'));
-    await gate.startProgram(PROGRAMS.posternd[2], ['run', '--fwknop', directory, '--config', gate.config]);
+    await gate.startProgram(program, ['run', '--fwknop', directory, '--config', gate.config]);
   } catch (error) {
     await gate[Symbol.asyncDispose]();
     throw error;

@@ -61,6 +61,8 @@ export class GateFiles implements AsyncDisposable {
   readonly namespace: Namespace;
   /** Where its socket is: in memory, as /run is on a real host. */
   readonly runtime: string;
+  /** What is run as the daemon. */
+  program: string = PROGRAMS.posternd[2];
   /** What the daemon wrote to its log, all starts together. */
   log = '';
   #process: ChildProcess | undefined;
@@ -102,7 +104,7 @@ export class GateFiles implements AsyncDisposable {
 
   /** Starts `posternd run`; resolves when it is ready. */
   async start(patience?: number): Promise<void> {
-    await this.startProgram(PROGRAMS.posternd[2], ['run', '--config', this.config], patience);
+    await this.startProgram(this.program, ['run', '--config', this.config], patience);
   }
 
   /** Starts a program that runs a monitor as `posternd run` does; resolves when it is ready, within `patience` milliseconds. */

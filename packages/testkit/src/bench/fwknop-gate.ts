@@ -6,6 +6,7 @@ import { FwknopClient } from '../fwknop-client.ts';
 import { startFwknopServer, type FwknopServer, type FwknopServerKind } from '../fwknop-server.ts';
 import { Namespace } from '../namespace.ts';
 import { KNOCK_PORT, SERVICE_PORT, type Contender, type ContenderName } from './arena/contender.ts';
+import { installedGate } from './arena/installed-gate.ts';
 import { startService } from './arena/service.ts';
 import { joinWorld, serverIn, sourceIn } from './arena/sources.ts';
 
@@ -76,8 +77,9 @@ export class FwknopGate implements AsyncDisposable {
         `SOURCE ANY\nKEY_BASE64 ${key}\nHMAC_KEY_BASE64 ${hmac}\nOPEN_PORTS tcp/${String(SERVICE_PORT)}\nREQUIRE_SOURCE_ADDRESS Y\n`,
     );
     const hidden = [SERVICE_PORT, SERVICE_PORT] as const;
+    const program = kind === 'posternd' ? installedGate() : undefined;
     const begin = (hide: boolean): Promise<FwknopServer> =>
-      startFwknopServer(kind, { namespace, device: here, access: access.join('\n'), hidden, hide });
+      startFwknopServer(kind, { namespace, device: here, access: access.join('\n'), hidden, hide, program });
     return new FwknopGate(network, keys, client, await begin(true), () => begin(false), stack.move());
   }
 

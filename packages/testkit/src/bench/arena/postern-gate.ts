@@ -24,6 +24,7 @@ import {
 import { GateFiles } from '../../gate-process.ts';
 import { Namespace } from '../../namespace.ts';
 import { KNOCK_PORT, SERVICE_PORT, type Contender, type PlannedKnock } from './contender.ts';
+import { installedGate } from './installed-gate.ts';
 import { startService } from './service.ts';
 import { joinWorld, serverIn, sourceIn } from './sources.ts';
 
@@ -104,6 +105,7 @@ export class PosternGate implements AsyncDisposable {
     joinWorld(namespace, world, network, sources);
     stack.use(await startService(namespace));
     const files = stack.use(new GateFiles(namespace));
+    files.program = installedGate();
     const places = ['--state', join(files.directory, 'state'), '--socket', join(files.runtime, 'posternd.sock')];
     const service = `bench=tcp/${String(SERVICE_PORT)}`;
     const init = files.command(
