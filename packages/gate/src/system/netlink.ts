@@ -18,7 +18,6 @@ const NESTED = 0x8000;
 const AF_NETLINK = 16;
 const SOCK_RAW = 3;
 const NETLINK_NETFILTER = 12;
-const SO_SNDBUFFORCE = 32;
 const SOL_NETLINK = 270;
 const NETLINK_CAP_ACK = 10;
 
@@ -224,7 +223,7 @@ export class NetlinkSocket implements Disposable {
     if (this.#fd < 0) throw new SystemError('netlink socket', this.#fd);
     // Without these only very large batches fail: each error would otherwise carry a copy of its message.
     setIntOption(this.#fd, SOL_NETLINK, NETLINK_CAP_ACK, 1);
-    setIntOption(this.#fd, SOCKET.SOL_SOCKET, SO_SNDBUFFORCE, 2 * BUFFER);
+    setIntOption(this.#fd, SOCKET.SOL_SOCKET, SOCKET.SO_SNDBUFFORCE, 2 * BUFFER);
     setIntOption(this.#fd, SOCKET.SOL_SOCKET, SOCKET.SO_RCVBUFFORCE, 2 * BUFFER);
   }
 
