@@ -30,6 +30,7 @@ const PATIENCE_MS = 5000;
 
 const EAGAIN = -11;
 const EINTR = -4;
+const EBADF = -9;
 const ENOBUFS = -105;
 const EMSGSIZE = -90;
 
@@ -209,13 +210,14 @@ export interface Answer {
   readonly disturbed: boolean;
 }
 
-/** What an exchange does with a message that carries data: where its attributes begin and end. */
-export type OnData = (buffer: Buffer, start: number, end: number) => void;
+/** What an exchange does with a message that carries data: where its attributes begin and end, and to which message it is the answer. */
+export type OnData = (buffer: Buffer, start: number, end: number, sequence: number) => void;
 
 /** A socket to the kernel's netfilter in the network namespace of the thread that opens it. */
 export class NetlinkSocket implements Disposable {
   readonly #fd: number;
   readonly #receive = Buffer.alloc(1 << 16);
+  #closed = false;
 
   /** Throws SystemError when the kernel has no netfilter netlink. */
   constructor() {
@@ -233,6 +235,9 @@ export class NetlinkSocket implements Disposable {
    */
   exchange(writer: MessageWriter, first: number, last: number, onData?: OnData): Answer {
     if (writer.overflow) throw new SystemError('netlink message', EMSGSIZE);
+    // The number may be somebody else's by now.
+    if (this.#closed) throw new SystemError('netlink socket', EBADF);
+    const isBatch = writer.bytes.readUInt16LE(4) === BATCH_BEGIN;
     let sent: number;
     do sent = send(this.#fd, writer.bytes, 0);
     while (sent === EINTR);
@@ -253,9 +258,9 @@ export class NetlinkSocket implements Disposable {
             const error = length >= HEADER + 4 ? buffer.readInt32LE(at + HEADER) : 0;
             if (error !== 0) errors.push({ sequence, error });
             // An error of the batch as a whole bears its first number, and the last may never be answered.
-            if (sequence === last || (sequence === first && error !== 0)) done = true;
+            if (sequence === last || (isBatch && sequence === first && error !== 0)) done = true;
           } else {
-            onData?.(buffer, at + NF_HEADER, at + length);
+            onData?.(buffer, at + NF_HEADER, at + length, sequence);
           }
         }
         at += (length + 3) & ~3;
@@ -266,6 +271,8 @@ export class NetlinkSocket implements Disposable {
 
   /** Closes the socket. */
   [Symbol.dispose](): void {
+    if (this.#closed) return;
+    this.#closed = true;
     close(this.#fd);
   }
 
