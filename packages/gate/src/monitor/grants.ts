@@ -16,6 +16,7 @@ import { adopt } from './adoption.ts';
 import { elementKey, formatEndpoint, grantOf, leadAlike, recordOf, sameSource, targetOf, type Grant } from './grant.ts';
 import type { Holder } from './holder.ts';
 import type { Store } from './store.ts';
+import type { Steps } from './leisure.ts';
 import { messageOf } from './log.ts';
 
 /** What a grant is asked for with. */
@@ -41,6 +42,8 @@ const REMEMBERED = 300 * MICROS_PER_SECOND;
 const MOST_GRANTS = 4096;
 /** The most places that one device may have armed for one source and endpoint; the rest is for its neighbours behind the same address. */
 const MOST_PLACES = 24;
+/** When a grant is made, so many are looked at, and at most so many forgotten. */
+const [LOOKS, FORGETS] = [64, 4] as const;
 /** A clock that is off by so much from where it was has been set. */
 const SET = MICROS_PER_SECOND;
 
@@ -65,7 +68,9 @@ export class GrantBook {
   readonly #timed = new Map<string, Set<string>>();
   /** Single-use grants by source and endpoint. */
   readonly #armed = new Map<string, Set<string>>();
-  #pruned = 0;
+  /** Where the look for what ended long ago is. */
+  #looking: MapIterator<Grant> | undefined;
+  #renewal = 0;
   #ahead: number | undefined;
 
   /** @param uptime - time as the kernel counts it, which nobody can set; without it the clock is taken never to be set */
@@ -141,7 +146,40 @@ export class GrantBook {
     return true;
   }
 
-  /** The grants that have not run out; single-use ones may have been used meanwhile (the kernel knows: {@link Firewall.list}). */
+  /** A grant that has not run out. */
+  get(id: string, now: UnixMicros): Grant | undefined {
+    this.#follow(now);
+    const grant = this.#grants.get(id);
+    return grant !== undefined && grant.ends > now ? grant : undefined;
+  }
+
+  /** The grants of a holder that have not run out. */
+  heldBy(holder: Holder, now: UnixMicros): Grant[] {
+    this.#follow(now);
+    return this.#of(holder, undefined, now);
+  }
+
+  /** Whoever holds a grant, or held one that is remembered. */
+  holders(): Iterable<Holder> {
+    return this.#byDevice.keys() as Iterable<string> as Iterable<Holder>;
+  }
+
+  /** Whether any grant that has not run out is such a one. */
+  some(is: (grant: Grant) => boolean, now: UnixMicros): boolean {
+    this.#follow(now);
+    for (const grant of this.#grants.values()) if (grant.ends > now && is(grant)) return true;
+    return false;
+  }
+
+  /**
+   * The grants that have not run out when they are given, one after the other; undefined is a step without one. What is made, changed or ended meanwhile
+   * disturbs nothing, and what is made may be left out.
+   */
+  *each(clock: () => UnixMicros): Generator<Grant | undefined, undefined, undefined> {
+    for (const id of this.#grants.keys()) yield this.get(id, clock());
+  }
+
+  /** All at once: the grants that have not run out; single-use ones may have been used meanwhile (the kernel knows: {@link Firewall.list}). */
   live(now: UnixMicros): Grant[] {
     this.#follow(now);
     return [...this.#grants.values()].filter((grant) => grant.ends > now);
@@ -153,12 +191,25 @@ export class GrantBook {
     return false;
   }
 
-  /** After the ruleset was lost: gives the kernel every live grant again but single-use ones, of which nobody knows any more whether they were used. */
-  renew(now: UnixMicros): number {
+  /**
+   * After the ruleset was lost: gives the kernel every live grant again but single-use ones, of which nobody knows any more whether they were used. In
+   * steps, of which the result is how many.
+   */
+  renew(clock: () => UnixMicros): Steps<number> {
+    // Now: what is armed from here on is not lost.
+    return this.#renew(this.live(clock()), ++this.#renewal, clock);
+  }
+
+  *#renew(lost: readonly Grant[], renewal: number, clock: () => UnixMicros): Generator<undefined, number, undefined> {
     let renewed = 0;
-    for (const grant of this.live(now)) {
-      if (grant.slot !== undefined) this.#over(grant, now);
-      else if (this.#set(grant, now).ok) renewed++;
+    for (const { id } of lost) {
+      // Lost once more meanwhile: another begins at the beginning.
+      if (renewal !== this.#renewal) break;
+      const now = clock();
+      const grant = this.get(id, now);
+      if (grant?.slot !== undefined) this.#over(grant, now);
+      else if (grant !== undefined && this.#set(grant, now).ok) renewed++;
+      yield undefined;
     }
     return renewed;
   }
@@ -340,11 +391,24 @@ export class GrantBook {
     }
   }
 
-  /** Forgets what ended long ago, at most once a minute, so that the book is bounded by what was granted in the last minutes. */
+  /**
+   * Looks at a few grants for what ended long ago, and forgets that. More are looked at, and more can be forgotten, than are made, so the book is bounded by
+   * what was granted in the last minutes; and however many end together, no knock waits for all of them.
+   */
   #prune(now: UnixMicros): void {
-    if (now - this.#pruned < 60 * MICROS_PER_SECOND && now >= this.#pruned) return;
-    this.#pruned = now;
-    for (const grant of [...this.#grants.values()]) if (grant.ends + REMEMBERED <= now) this.#forget(grant);
+    let forgotten = 0;
+    for (let looked = 0; looked < LOOKS && forgotten < FORGETS; looked++) {
+      this.#looking ??= this.#grants.values();
+      const next = this.#looking.next();
+      if (next.done === true) {
+        this.#looking = undefined;
+        return;
+      }
+      const grant = next.value;
+      if (grant.ends + REMEMBERED > now) continue;
+      this.#forget(grant);
+      forgotten++;
+    }
   }
 
   /** When the clock was set, what the book says about ends is set with it: the kernel goes on counting. */

@@ -340,6 +340,7 @@ class KeptSentry implements SentryProcess {
       // A session of its own: an interrupt on our terminal is for us alone.
       detached: true,
     });
+    // It has its own; and the line ends for us when the sentry does.
     closeSync(theirs);
     closeSync(nothing);
     if (child.stderr === null) throw new TypeError('the sentry has no log');
