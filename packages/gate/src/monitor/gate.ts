@@ -25,7 +25,7 @@ import { setProtect } from '../config/protect-edit.ts';
 import { lastSlotOf, readKnockKeys, setLastSlot, writeKnockKeys, type KnockKeys } from '../config/knock-keys.ts';
 import { addDevice } from '../config/user-file.ts';
 import { setDark, type DarkSetting } from '../config/dark-edit.ts';
-import { readFlows } from '../firewall/flows.ts';
+import { flowsInPieces, readFlows } from '../firewall/flows.ts';
 import type { Firewall, Plan } from '../firewall/port.ts';
 import type { DoorFrame, FwknopFrame, KnockedFrame, RequestFrame } from '../line/codec.ts';
 import { Darkness, darkenAtStart } from './darkness.ts';
@@ -159,6 +159,7 @@ export class Gate implements Disposable {
       store: this.store,
       clock,
       flows: readFlows,
+      flowsInPieces,
       connections: readConnections,
       hostAddresses,
       grantedSince: (service, since) => this.grants.grantedSince(service, since),
@@ -175,6 +176,7 @@ export class Gate implements Disposable {
       clock,
       configuration: () => this.#configuration,
       flows: readFlows,
+      flowsInPieces,
       connections: readConnections,
       hostAddresses,
       granted: (service, since) =>
@@ -385,11 +387,19 @@ export class Gate implements Disposable {
     this.#handler.prune(now);
     this.store.removeInvites({ expiredBefore: (now - 7 * 86_400 * MICROS_PER_SECOND) as UnixMicros });
     if (now - this.#seeded >= HOUSEKEEPING_SEED || now < this.#seeded) {
-      this.protections.seed(this.#configuration.services);
-      this.darkness.seed();
       this.#seeded = now;
+      this.#seed().catch((error: unknown) => {
+        // It is tried again in a minute.
+        this.#seeded = 0;
+        this.events.trouble('housekeeping failed', error);
+      });
     }
     this.settleKeys();
+  }
+
+  async #seed(): Promise<void> {
+    await this.leisure.run(this.protections.seedInSteps(this.#configuration.services));
+    await this.leisure.run(this.darkness.seedInSteps());
   }
 
   [Symbol.dispose](): void {
