@@ -36,7 +36,7 @@ import { FwknopSide, type FwknopOptions } from './fwknop-side.ts';
 import { deviceOf, doorOf, stanzaOf, type Holder } from './holder.ts';
 import { GrantBook } from './grants.ts';
 import { withKey, withoutRevoked } from './knock-key-book.ts';
-import { Leisure } from './leisure.ts';
+import { finish, Leisure } from './leisure.ts';
 import { Knocks } from './knocks.ts';
 import type { Log } from './log.ts';
 import type { OneTimeSequences } from './door-table.ts';
@@ -120,6 +120,7 @@ export class Gate implements Disposable {
   #directory: Directory;
   #secrets: GateSecrets;
   #seeded = 0;
+  #recording = false;
   #knockKeys: KnockKeys;
 
   constructor(options: GateOptions) {
@@ -266,6 +267,10 @@ export class Gate implements Disposable {
   /** Twice a second: a ruleset that somebody flushed is there again at once, with protection, and its grants one after the other. */
   async watch(): Promise<void> {
     try {
+      if (this.grants.behind && !this.#recording) {
+        this.#recording = true;
+        void this.leisure.run(this.grants.record()).finally(() => (this.#recording = false));
+      }
       if (this.firewall.present()) return;
       this.firewall.install(this.#plan());
       this.protections.restore(this.#configuration.services);
@@ -404,6 +409,7 @@ export class Gate implements Disposable {
 
   [Symbol.dispose](): void {
     this.leisure[Symbol.dispose]();
+    finish(this.grants.record());
     this.fwknop[Symbol.dispose]();
     this.store[Symbol.dispose]();
     this.firewall[Symbol.dispose]();

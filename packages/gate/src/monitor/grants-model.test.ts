@@ -76,8 +76,9 @@ class World {
         return;
       case 'set-clock':
         bench.set(step.seconds);
-        // The daemon looks at its grants whenever anything is asked, and once a minute.
+        // The daemon looks at its grants whenever anything is asked, and brings the records up to them.
         bench.book.live(bench.now);
+        finish(bench.book.record());
         return;
       case 'flush':
         bench.firewall.remove();

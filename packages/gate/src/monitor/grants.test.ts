@@ -274,6 +274,39 @@ test('while what was lost is given back, requests go on: what is armed meanwhile
   assert.equal(bench.book.get(armed.id, bench.now)?.id, armed.id);
 });
 
+test('after the clock was set the records follow in steps, and a restart finds what the book said', () => {
+  for (const by of [-3600, 3600]) {
+    const bench = new GrantBench();
+    const opened = Array.from({ length: 20 }, (_, index) => open(bench, { from: `192.0.2.${String(index)}` }));
+    const [ended] = opened;
+    assert.ok(ended);
+    bench.book.end(ended.id, bench.now);
+    const put = bench.records.putGrant.bind(bench.records);
+    let written = 0;
+    bench.records.putGrant = (record) => {
+      written++;
+      put(record);
+    };
+    bench.set(by);
+    const ends = bench.book.live(bench.now).map((grant) => [grant.id, grant.ends - bench.now]);
+    assert.equal(ends.length, 19);
+    assert.equal(written, 0, 'whoever asks first does not wait for all records');
+    assert.ok(bench.book.behind);
+    const records = bench.book.record();
+    for (let step = 1; step <= 20; step++) {
+      records.next();
+      assert.equal(written, step);
+    }
+    finish(records);
+    assert.equal(bench.book.behind, false);
+    bench.restart();
+    assert.deepEqual(
+      bench.book.live(bench.now).map((grant) => [grant.id, grant.ends - bench.now]),
+      ends,
+    );
+  }
+});
+
 test('rules that are lost once more while grants are given back: it begins at the beginning', () => {
   const bench = new GrantBench();
   for (const from of ['192.0.2.1', '192.0.2.2', '192.0.2.3']) open(bench, { from });

@@ -71,6 +71,8 @@ export class GrantBook {
   /** Where the look for what ended long ago is. */
   #looking: MapIterator<Grant> | undefined;
   #renewal = 0;
+  /** Grants whose records the clock was set after. */
+  readonly #unrecorded = new Set<string>();
   #ahead: number | undefined;
 
   /** @param uptime - time as the kernel counts it, which nobody can set; without it the clock is taken never to be set */
@@ -214,6 +216,20 @@ export class GrantBook {
     return renewed;
   }
 
+  /** Whether there is something to {@link record}. */
+  get behind(): boolean {
+    return this.#unrecorded.size > 0;
+  }
+
+  /** Brings the records up to the book after the clock was set, in steps. */
+  *record(): Generator<undefined, undefined, undefined> {
+    for (const id of this.#unrecorded) {
+      const grant = this.#grants.get(id);
+      if (grant !== undefined) this.#record(grant);
+      yield undefined;
+    }
+  }
+
   /** After a restart: what the kernel still holds is ours again, with what the record says about it. */
   adopt(now: UnixMicros): { adopted: number; unknown: number } {
     this.#follow(now);
@@ -344,6 +360,11 @@ export class GrantBook {
 
   #keep(grant: Grant): void {
     this.#index(grant);
+    this.#record(grant);
+  }
+
+  #record(grant: Grant): void {
+    this.#unrecorded.delete(grant.id);
     const record = recordOf(grant);
     if (record !== undefined) this.#write(() => this.#records.putGrant(record));
   }
@@ -378,6 +399,7 @@ export class GrantBook {
   #forget(grant: Grant): void {
     this.#unindex(grant);
     this.#grants.delete(grant.id);
+    this.#unrecorded.delete(grant.id);
     if (grant.device !== undefined) this.#byRequest.delete(grant.device + grant.request);
     this.#write(() => this.#records.dropGrant(grant.id));
   }
@@ -411,7 +433,10 @@ export class GrantBook {
     }
   }
 
-  /** When the clock was set, what the book says about ends is set with it: the kernel goes on counting. */
+  /**
+   * When the clock was set, what the book says about ends is set with it: the kernel goes on counting. The records follow ({@link record}); a restart
+   * before they did believes the kernel.
+   */
   #follow(now: UnixMicros): void {
     if (this.#uptime === undefined) return;
     const ahead = now - this.#uptime();
@@ -419,7 +444,10 @@ export class GrantBook {
     this.#ahead ??= ahead;
     if (Math.abs(step) < SET) return;
     this.#ahead = ahead;
-    for (const grant of this.#grants.values()) this.#keep({ ...grant, ends: (grant.ends + step) as UnixMicros });
+    for (const grant of this.#grants.values()) {
+      this.#grants.set(grant.id, { ...grant, ends: (grant.ends + step) as UnixMicros });
+      this.#unrecorded.add(grant.id);
+    }
   }
 
   #refusal(applied: Extract<Applied, { ok: false }>): GrantRefusal {
