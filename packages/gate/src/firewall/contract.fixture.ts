@@ -10,6 +10,7 @@ import {
   type Endpoint,
   type Exceptions,
   type Firewall,
+  type Place,
   type Plan,
   type Source,
   type Target,
@@ -49,6 +50,7 @@ export interface Stage extends AsyncDisposable {
 }
 
 const PLAN: Plan = { knockPort: 62201, dropKnocks: true };
+const nothing = (): undefined => undefined;
 const NOTHING_ALLOWED: Exceptions = { endpoints: [], protocols: [], ping: false, interfaces: [] };
 const OK: Applied = { ok: true };
 const ID = '0011223344556677';
@@ -288,6 +290,30 @@ export function firewallContract(
         first[Symbol.dispose]();
         await stage.wait(50);
         assert.equal(await stage.connect(one.address, endpoint, 40_000), undefined);
+      });
+
+      test(`IPv${family}: what arms a place is told, in the order of the question, until it is used`, async () => {
+        const { stage, endpoint, sources } = await scene();
+        await using _ = stage;
+        const { firewall } = stage;
+        const [one, other] = [source(sources, 0), source(sources, 1)];
+        const arm = (from: Source, slot: number, id: string): Change => ({
+          ...{ kind: 'arm', source: from, endpoint, seconds: LONG, id, slot },
+        });
+        const place = (from: Source, slot: number): Place => ({ source: from, endpoint, slot });
+        // The first that is asked for is not there: the others are told all the same.
+        const places = [place(other, 0), place(one, 3), place(other, 1), place(one, 0), place(one, 0)];
+        assert.deepEqual(firewall.armed(places), places.map(nothing));
+        assert.deepEqual(firewall.armed([]), []);
+        assert.deepEqual(firewall.apply([arm(one, 3, ID), arm(other, 1, OTHER_ID)]), OK);
+        assert.deepEqual(firewall.armed(places), [undefined, { id: ID }, { id: OTHER_ID }, undefined, undefined]);
+        const first = await stage.connect(one.address, endpoint);
+        assert.ok(first);
+        first[Symbol.dispose]();
+        assert.deepEqual(firewall.armed(places), [undefined, undefined, { id: OTHER_ID }, undefined, undefined]);
+        assert.throws(() => firewall.armed([place(one, ONCE_SLOTS)]), RangeError);
+        firewall.remove();
+        assert.deepEqual(firewall.armed(places), places.map(nothing));
       });
 
       test(`IPv${family}: all places of one source together let in exactly as many`, async () => {

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { formatAddress } from '@postern/protocol';
 import fc from 'fast-check';
-import { parseFlows } from './flows.ts';
+import { flowsInPieces, parseFlows } from './flows.ts';
 
 const HEADER = '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n';
 const REST = '00000000:00000000 00:00000000 00000000     0        0 1234 1 0000000000000000 20 4 30 10 -1\n';
@@ -93,4 +96,20 @@ test('no text makes it throw, and every flow has a wanted port and 16 bytes of a
     }),
     { numRuns: 1000 },
   );
+});
+
+test('a long table is read in pieces, none of which has many lines, and no line is lost or broken between two', (context) => {
+  const directory = mkdtempSync(join(tmpdir(), 'postern-flows-'));
+  context.after(() => {
+    rmSync(directory, { recursive: true });
+  });
+  const path = join(directory, 'tcp');
+  const remote = (index: number): string => `0203A8C0:${(index + 1024).toString(16).toUpperCase().padStart(4, '0')}`;
+  const text =
+    HEADER + Array.from({ length: 1_000 }, (_, index) => line('0100007F:0016', remote(index), '01')).join('');
+  writeFileSync(path, text.slice(0, -1));
+  const pieces = [...flowsInPieces([22], [join(directory, 'missing'), path])];
+  assert.deepEqual(pieces.flat(), parseFlows(text, new Set([22])));
+  assert.equal(pieces.flat().length, 1_000);
+  assert.ok(Math.max(...pieces.map(({ length }) => length)) <= 40);
 });

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import { familyOf } from '@postern/protocol';
 import { parseProcAddress } from '../system/proc-net.ts';
 import type { Flow } from './port.ts';
@@ -31,13 +31,42 @@ export function parseFlows(text: string, ports?: ReadonlySet<number>): Flow[] {
   return flows;
 }
 
+/** Where the kernel lists them, in this process's network namespace. */
+const TABLES = ['/proc/net/tcp', '/proc/net/tcp6'] as const;
+
+/** Bytes that are read at once: the kernel gives a page at most. */
+const PIECE = 4096;
+
 /**
  * The live TCP connections of these local ports, of all when undefined, in this process's network namespace. A file that is missing (no
  * IPv6) holds none.
  */
 export function readFlows(ports?: readonly number[]): Flow[] {
+  return [...flowsInPieces(ports)].flat();
+}
+
+/** The same, some dozens at a time: to find all of a busy host takes a tenth of a second. */
+export function* flowsInPieces(
+  ports?: readonly number[],
+  tables: readonly string[] = TABLES,
+): Generator<Flow[], undefined, undefined> {
   const wanted = ports && new Set(ports);
-  return ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((path) =>
-    existsSync(path) ? parseFlows(readFileSync(path, 'latin1'), wanted) : [],
-  );
+  for (const path of tables) if (existsSync(path)) yield* inPieces(path, wanted);
+}
+
+function* inPieces(path: string, wanted: ReadonlySet<number> | undefined): Generator<Flow[], undefined, undefined> {
+  const file = openSync(path, 'r');
+  try {
+    const buffer = Buffer.alloc(PIECE);
+    let begun = '';
+    for (let size = readSync(file, buffer); size > 0; size = readSync(file, buffer)) {
+      const text = begun + buffer.toString('latin1', 0, size);
+      const whole = text.lastIndexOf('\n') + 1;
+      begun = text.slice(whole);
+      yield parseFlows(text.slice(0, whole), wanted);
+    }
+    yield parseFlows(begun, wanted);
+  } finally {
+    closeSync(file);
+  }
 }

@@ -5,6 +5,7 @@ import {
   ONCE_SECONDS,
   ONCE_SLOTS,
   type Applied,
+  type Armed,
   type Change,
   type Darkness,
   type Endpoint,
@@ -12,6 +13,7 @@ import {
   type Firewall,
   type Flow,
   type Opening,
+  type Place,
   type Plan,
   type Protection,
   type Source,
@@ -171,6 +173,14 @@ class Memory implements MemoryFirewall {
       .filter(({ ends }) => ends > now)
       .map(({ endpoint, ends }) => ({ endpoint, remaining: ends === Infinity ? undefined : (ends - now) / 1000 }));
     return { openings, protections };
+  }
+
+  armed(places: readonly Place[]): readonly (Armed | undefined)[] {
+    const now = this.#now();
+    return places.map(({ source, endpoint, slot }) => {
+      const held = this.#place(this.#state, source, slot).get(hex(grantKey(source, endpoint)));
+      return held === undefined || held.ends <= now ? undefined : { id: held.id };
+    });
   }
 
   present(): boolean {

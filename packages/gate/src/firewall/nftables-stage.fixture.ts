@@ -376,6 +376,7 @@ export class NftablesStage implements Stage {
       darkness: () => firewall.darkness(),
       seed: (flows, seconds) => firewall.seed(flows, seconds),
       list: () => firewall.list(),
+      armed: (places) => firewall.armed(places),
       knocks: () => firewall.knocks(),
       [Symbol.dispose]: () => {
         firewall[Symbol.dispose]();

@@ -29,6 +29,7 @@ import {
   ONCE_SECONDS,
   ONCE_SLOTS,
   type Applied,
+  type Armed,
   type Change,
   type Darkness,
   type Endpoint,
@@ -36,6 +37,7 @@ import {
   type Firewall,
   type Flow,
   type Opening,
+  type Place,
   type Plan,
   type Protection,
   type Source,
@@ -275,6 +277,24 @@ class Nftables implements Firewall {
       return endpoint === undefined ? [] : [{ endpoint, remaining: element.remaining }];
     });
     return { openings, protections };
+  }
+
+  armed(places: readonly Place[]): readonly (Armed | undefined)[] {
+    const writer = this.#writer;
+    writer.reset();
+    const asked = places.map(({ source, endpoint, slot }) =>
+      writeGet(writer, onceSet(source, slot), { key: grantKey(source, endpoint) }),
+    );
+    const [first, last] = [asked[0], asked.at(-1)];
+    if (first === undefined || last === undefined) return [];
+    const found = new Map<number, Armed>();
+    const { errors } = this.#socket.exchange(writer, first, last, (buffer, start, end, sequence) => {
+      const [element] = readElements(buffer, start, end);
+      if (element !== undefined) found.set(sequence, { id: element.comment });
+    });
+    const failed = errors.find(({ error }) => error !== ENOENT);
+    if (failed !== undefined) throw new SystemError('nftables get', failed.error);
+    return asked.map((sequence) => found.get(sequence));
   }
 
   present(): boolean {

@@ -95,6 +95,16 @@ export interface Opening {
   readonly remaining: number;
 }
 
+/** A place for single connections, or for one. */
+export interface Place {
+  readonly source: Source;
+  readonly endpoint: Endpoint;
+  readonly slot: number;
+}
+
+/** What arms a place: the grant id in its comment, undefined when there is none. */
+export type Armed = Pick<Opening, 'id'>;
+
 /** One protected endpoint as the kernel holds it. */
 export interface Protection {
   readonly endpoint: Endpoint;
@@ -140,7 +150,10 @@ export interface Plan {
   readonly forwards?: boolean;
 }
 
-/** A firewall backend. All calls are synchronous; only `install` and `list` may take longer than a millisecond. */
+/**
+ * A firewall backend. All calls are synchronous; only `install`, and `list` with the number of grants, may take longer than a millisecond: nothing that
+ * happens while requests are served calls `list`.
+ */
 export interface Firewall extends Disposable {
   /** Installs or repairs tables and rules in one transaction. Elements that are there stay: that is how a restart adopts them. */
   install(plan: Plan): void;
@@ -164,6 +177,11 @@ export interface Firewall extends Disposable {
   seed(flows: readonly Flow[], seconds: Seconds): Applied;
   /** What the kernel holds now; nothing when nothing is installed. Throws when the system does not answer. */
   list(): { readonly openings: readonly Opening[]; readonly protections: readonly Protection[] };
+  /**
+   * What arms each of these places, in their order; undefined for one that is not armed. Microseconds each; no more than 1,000 at once. Throws when
+   * the system does not answer.
+   */
+  armed(places: readonly Place[]): readonly (Armed | undefined)[];
   /** Whether the ruleset is there: `nft flush ruleset`, and a restart of nftables.service, take it away. Microseconds. */
   present(): boolean;
   /** Packets to the knock port that the ruleset dropped or passed since installation, strangers' and devices'; 0 without one. */

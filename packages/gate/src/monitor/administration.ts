@@ -7,6 +7,7 @@ import {
   formatAddress,
   importSigner,
   type DeviceId,
+  type ServiceName,
   type UnixMicros,
 } from '@postern/protocol';
 import { EXIT, PersonError, nearest } from '@postern/terminal';
@@ -29,9 +30,9 @@ import type { Service, User } from '../config/model.ts';
 import { addUser, revokeDevice, revokeUser } from '../config/user-file.ts';
 import type { Member } from './directory.ts';
 import type { Gate } from './gate.ts';
-import { idOf } from './adoption.ts';
 import { formatEndpoint, formatTarget, type Grant } from './grant.ts';
 import { deviceOf, doorOf, stanzaOf } from './holder.ts';
+import { firstHeld, heldGrants } from './held-grants.ts';
 import { gateKeyId, newest } from './rotation.ts';
 import { innerInterfaces, isTrusted } from './interfaces.ts';
 import type { SentryProcess } from './sentry-process.ts';
@@ -63,7 +64,14 @@ function named<T extends { readonly name: string }>(what: string, all: readonly 
 }
 
 function byPrefix<T extends { readonly id: string }>(what: string, all: Iterable<T>, prefix: string): T {
-  const found = [...all].filter((candidate) => candidate.id.startsWith(prefix));
+  return theOnly(
+    what,
+    [...all].filter((candidate) => candidate.id.startsWith(prefix)),
+    prefix,
+  );
+}
+
+function theOnly<T>(what: string, found: readonly T[], prefix: string): T {
   const [only] = found;
   if (only === undefined)
     throw new PersonError(`there is no ${what} ${prefix}`, { hint: `\`posternd ${what} list\` shows them` });
@@ -142,15 +150,11 @@ export function administration(
     };
   };
 
-  const revoked = (
-    user: User,
-    devices: readonly DeviceId[],
-    before: readonly Grant[],
-    invites: number,
-  ): RevokedValue => {
+  const revoked = (user: User, devices: readonly DeviceId[], invites: number): RevokedValue => {
+    const before = user.devices.flatMap(({ id }) => gate.grants.heldBy(id, gate.clock()));
     gate.rereadUser(user.file);
-    const after = new Set(gate.grants.live(gate.clock()).map((grant) => grant.id));
-    const ended = before.map((grant) => grant.id).filter((id) => !after.has(id));
+    const now = gate.clock();
+    const ended = before.map((grant) => grant.id).filter((id) => gate.grants.get(id, now) === undefined);
     const rotation = gate.rotateKeys();
     gate.log('warning', 'revoked', { user: user.name, devices: devices.length, grants: ended.length, invites });
     return { user: user.name, devices, grants: ended, invites, rotation };
@@ -180,16 +184,38 @@ export function administration(
     };
   };
 
-  /** Live grants that the kernel still holds: a single-use one that was used is over. */
-  const heldGrants = (): Grant[] => {
-    const held = new Set(gate.firewall.list().openings.map(idOf));
-    return gate.grants.live(gate.clock()).filter((grant) => grant.slot === undefined || held.has(grant.id));
-  };
+  /** How many grants each service has, a single-use one that was used not counted. */
+  function* countGrants(): Generator<undefined, Map<ServiceName | undefined, number>, undefined> {
+    const counts = new Map<ServiceName | undefined, number>();
+    for (const grant of heldGrants(gate)) {
+      if (grant !== undefined) counts.set(grant.service, (counts.get(grant.service) ?? 0) + 1);
+      yield undefined;
+    }
+    return counts;
+  }
+
+  function* listGrants(after: string): Generator<undefined, GrantEntry[], undefined> {
+    const entries: GrantEntry[] = [];
+    for (const grant of yield* firstHeld(gate, after, PAGE + 1)) {
+      entries.push(grantEntry(grant, gate.clock()));
+      yield undefined;
+    }
+    return entries;
+  }
+
+  function* grantsThatBegin(prefix: string): Generator<undefined, Grant[], undefined> {
+    const found: Grant[] = [];
+    for (const grant of gate.grants.each(gate.clock)) {
+      if (grant?.id.startsWith(prefix) === true) found.push(grant);
+      yield undefined;
+    }
+    return found;
+  }
 
   return {
-    status(): StatusValue {
+    async status(): Promise<StatusValue> {
+      const grants = await gate.leisure.run(countGrants());
       const { configuration, secrets } = gate;
-      const live = heldGrants();
       const { keys } = secrets;
       const counters: Record<string, number> = { ...sentry.counters() };
       for (const [reason, count] of Object.entries(gate.events.refusals()))
@@ -212,13 +238,13 @@ export function administration(
             ports: service.endpoints.map(formatEndpoint),
             protection: state,
             remainingSeconds,
-            grants: live.filter((grant) => grant.service === service.name).length,
+            grants: grants.get(service.name) ?? 0,
           };
         }),
         dark: gate.darkness.state(),
         users: configuration.users.length,
         devices: gate.directory.size,
-        grants: live.length,
+        grants: [...grants.values()].reduce((sum, count) => sum + count, 0),
         rotation:
           keys.next === undefined || keys.since === undefined
             ? undefined
@@ -275,13 +301,11 @@ export function administration(
 
     'user.revoke'({ name }) {
       const user = named('user', users(), name);
-      const before = gate.grants.live(gate.clock());
       revokeUser(user.file, gate.clock());
       const invites = gate.store.removeInvites({ user: name });
       return revoked(
         user,
         user.devices.filter((device) => device.revoked === undefined).map((device) => device.id),
-        before,
         invites,
       );
     },
@@ -314,21 +338,22 @@ export function administration(
       if (member === undefined) throw new PersonError(`there is no device ${id}`);
       if (device.revoked !== undefined)
         throw new PersonError(`device ${device.id} is revoked already`, { hint: `since ${iso(device.revoked)}` });
-      const before = gate.grants.live(gate.clock());
       revokeDevice(member.user.file, device.id, gate.clock());
-      return revoked(member.user, [device.id], before, 0);
+      return revoked(member.user, [device.id], 0);
     },
 
-    'grant.list'({ after }) {
-      const now = gate.clock();
-      const { entries, ...more } = page(heldGrants(), (grant) => grant.id, after);
-      return { ...more, grants: entries.map((grant) => grantEntry(grant, now)) };
+    async 'grant.list'({ after = '' }) {
+      const entries = await gate.leisure.run(listGrants(after));
+      const grants = entries.slice(0, PAGE);
+      const last = grants.at(-1);
+      return entries.length > PAGE && last !== undefined ? { next: last.id, grants } : { grants };
     },
 
-    'grant.end'({ id }) {
-      const now = gate.clock();
-      const grant = byPrefix('grant', gate.grants.live(now), id);
-      gate.grants.end(grant.id, now);
+    async 'grant.end'({ id }) {
+      const whole = gate.grants.get(id, gate.clock());
+      const found = whole === undefined ? await gate.leisure.run(grantsThatBegin(id)) : [whole];
+      const grant = theOnly('grant', found, id);
+      gate.grants.end(grant.id, gate.clock());
       gate.log('info', 'ended by command', { grant: grant.id });
       return { id: grant.id };
     },

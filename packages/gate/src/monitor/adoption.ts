@@ -14,7 +14,7 @@ export interface Adoption {
 }
 
 /** The id of the grant that an element belongs to: its comment, or else one that is made from where it stands. */
-export function idOf({ id, source, endpoint, slot }: Opening): string {
+export function idOf({ id, source, endpoint, slot }: Pick<Opening, 'id' | 'source' | 'endpoint' | 'slot'>): string {
   if (id !== undefined && /^[0-9a-f]{16}$/.test(id)) return id;
   const place = `${elementKey(source, endpoint)} ${String(slot)}`;
   return toHex(sha256(new TextEncoder().encode(place)).subarray(0, 8));

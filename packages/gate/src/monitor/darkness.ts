@@ -36,6 +36,8 @@ export interface DarknessContext {
   readonly configuration: () => Configuration;
   /** All live TCP connections of this host. */
   readonly flows: () => Flow[];
+  /** The same, a few at a time. */
+  readonly flowsInPieces: () => Iterable<Flow[]>;
   /** Those to these local ports, as `confirm` compares them with a command's ancestry. */
   readonly connections: (ports: readonly number[]) => TcpConnection[];
   /** Addresses of this host, as text. */
@@ -123,14 +125,18 @@ export class Darkness {
     onWarning('this host is not dark, although the configuration says so: no device could open anything', hint);
   }
 
-  /** Admits the live connections of a dark host, so that idle sessions outlive conntrack's memory of them. Returns how many. */
-  seed(): number {
-    const { firewall, flows, onWarning } = this.#context;
-    if (firewall.darkness() === undefined) return 0;
-    const live = flows();
-    const applied = firewall.seed(live, SEED_SECONDS);
-    if (!applied.ok) onWarning(`live connections could not be admitted: ${refusal(applied)}`);
-    return live.length;
+  /** Admits the live connections of a dark host, so that idle sessions outlive conntrack's memory of them. In steps. */
+  *seedInSteps(): Generator<undefined, undefined, undefined> {
+    const { firewall, flowsInPieces, onWarning } = this.#context;
+    if (firewall.darkness() === undefined) return;
+    for (const flows of flowsInPieces()) {
+      const applied = flows.length === 0 ? undefined : firewall.seed(flows, SEED_SECONDS);
+      if (applied?.ok === false) {
+        onWarning(`live connections could not be admitted: ${refusal(applied)}`);
+        return;
+      }
+      yield undefined;
+    }
   }
 
   /** Makes the host dark for `seconds`, after which the kernel undoes it. */

@@ -11,7 +11,7 @@ import { formatTarget, leadFor } from './grant.ts';
 
 const PLAIN = '[services.web]\nports = ["tcp/8443"]\nprotect = true\nseconds = 600\n';
 
-test('a reload that begins to forward, moves the service, or ends forwarding: grants lead where they were made for', () => {
+test('a reload that begins to forward, moves the service, or ends forwarding: grants lead where they were made for', async () => {
   using place = makePlace();
   const gateTable = `[gate]\nname = "test"\nsentry_user = "nobody"\nstate = "${place.path('state')}"\nsocket = "${place.path('posternd.sock')}"\n`;
   const configFile = place.write('posternd.toml', gateTable + PLAIN);
@@ -63,7 +63,7 @@ test('a reload that begins to forward, moves the service, or ends forwarding: gr
   assert.equal(gate.grants.live(now).length, 1, 'the others led elsewhere');
   reload('');
   firewall.remove();
-  gate.watch();
+  await gate.watch();
   assert.deepEqual(held(), ['10.0.3.8:8443'], 'it leads on, also after somebody flushed the rules');
   open();
   assert.deepEqual(held(), [undefined]);

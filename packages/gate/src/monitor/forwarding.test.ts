@@ -5,6 +5,7 @@ import { parseForward } from '../config/forward.ts';
 import { adopt, idOf } from './adoption.ts';
 import { formatTarget, leadFor, targetOf, type Grant } from './grant.ts';
 import { endpoint, GrantBench, source, type Asked } from './grants.fixture.ts';
+import { finish } from './leisure.ts';
 
 const HOME = '192.0.2.7';
 const LAPTOP = 'laptop' as DeviceId;
@@ -104,7 +105,7 @@ test('after a restart grants lead on, are listed with their targets, and are fou
   ]);
   bench.firewall.remove();
   bench.install();
-  assert.equal(bench.book.renew(bench.now), 2);
+  assert.equal(finish(bench.book.renew(() => bench.now)), 2);
   assert.deepEqual(leads(bench, 'tcp/80', 'udp/53', 'tcp/22'), ['10.0.3.7:80', '10.0.3.7:53', 'none']);
 });
 

@@ -25,7 +25,7 @@ import { setProtect } from '../config/protect-edit.ts';
 import { lastSlotOf, readKnockKeys, setLastSlot, writeKnockKeys, type KnockKeys } from '../config/knock-keys.ts';
 import { addDevice } from '../config/user-file.ts';
 import { setDark, type DarkSetting } from '../config/dark-edit.ts';
-import { readFlows } from '../firewall/flows.ts';
+import { flowsInPieces, readFlows } from '../firewall/flows.ts';
 import type { Firewall, Plan } from '../firewall/port.ts';
 import type { DoorFrame, FwknopFrame, KnockedFrame, RequestFrame } from '../line/codec.ts';
 import { Darkness, darkenAtStart } from './darkness.ts';
@@ -33,9 +33,10 @@ import { barred, makeDirectory, type Directory } from './directory.ts';
 import { DoorCommands } from './door-commands.ts';
 import { EventLog } from './event-log.ts';
 import { FwknopSide, type FwknopOptions } from './fwknop-side.ts';
-import { deviceOf, doorOf, stanzaOf } from './holder.ts';
+import { deviceOf, doorOf, stanzaOf, type Holder } from './holder.ts';
 import { GrantBook } from './grants.ts';
 import { withKey, withoutRevoked } from './knock-key-book.ts';
+import { finish, Leisure } from './leisure.ts';
 import { Knocks } from './knocks.ts';
 import type { Log } from './log.ts';
 import type { OneTimeSequences } from './door-table.ts';
@@ -94,6 +95,8 @@ function closeDoors(firewall: Firewall, configuration: Configuration): void {
  * Everything that reads or writes files does so here and in `config/`.
  */
 export class Gate implements Disposable {
+  /** For what takes longer than a knock may wait. */
+  readonly leisure: Leisure = new Leisure();
   readonly store: Store;
   readonly firewall: Firewall;
   readonly grants: GrantBook;
@@ -117,6 +120,7 @@ export class Gate implements Disposable {
   #directory: Directory;
   #secrets: GateSecrets;
   #seeded = 0;
+  #recording = false;
   #knockKeys: KnockKeys;
 
   constructor(options: GateOptions) {
@@ -156,6 +160,7 @@ export class Gate implements Disposable {
       store: this.store,
       clock,
       flows: readFlows,
+      flowsInPieces,
       connections: readConnections,
       hostAddresses,
       grantedSince: (service, since) => this.grants.grantedSince(service, since),
@@ -172,11 +177,11 @@ export class Gate implements Disposable {
       clock,
       configuration: () => this.#configuration,
       flows: readFlows,
+      flowsInPieces,
       connections: readConnections,
       hostAddresses,
       granted: (service, since) =>
-        this.grants.grantedSince(service, since) ||
-        this.grants.live(clock()).some((grant) => grant.service === service),
+        this.grants.grantedSince(service, since) || this.grants.some((grant) => grant.service === service, clock()),
       keep: (setting) => {
         this.#keepDark(setting);
       },
@@ -259,14 +264,18 @@ export class Gate implements Disposable {
     return undefined;
   }
 
-  /** Twice a second: a ruleset that somebody flushed is there again at once, with protection and grants. */
-  watch(): void {
+  /** Twice a second: a ruleset that somebody flushed is there again at once, with protection, and its grants one after the other. */
+  async watch(): Promise<void> {
     try {
+      if (this.grants.behind && !this.#recording) {
+        this.#recording = true;
+        void this.leisure.run(this.grants.record()).finally(() => (this.#recording = false));
+      }
       if (this.firewall.present()) return;
       this.firewall.install(this.#plan());
       this.protections.restore(this.#configuration.services);
       this.darkness.restore();
-      const grants = this.grants.renew(this.clock());
+      const grants = await this.leisure.run(this.grants.renew(this.clock));
       this.log('warning', 'the firewall rules were taken away by somebody; they are back', { grants });
     } catch (error) {
       this.events.trouble('the firewall rules were taken away and could not be brought back', error);
@@ -326,7 +335,7 @@ export class Gate implements Disposable {
     const others = this.#configuration.users.filter((user) => user.name !== after.name);
     this.#configuration = { ...this.#configuration, users: [...others, after] };
     this.#directory.replace(before, after);
-    this.#endBarred();
+    this.#endBarred([...(before?.devices ?? []), ...after.devices].map((device) => device.id));
     this.#configureKnocks();
   }
 
@@ -383,14 +392,24 @@ export class Gate implements Disposable {
     this.#handler.prune(now);
     this.store.removeInvites({ expiredBefore: (now - 7 * 86_400 * MICROS_PER_SECOND) as UnixMicros });
     if (now - this.#seeded >= HOUSEKEEPING_SEED || now < this.#seeded) {
-      this.protections.seed(this.#configuration.services);
-      this.darkness.seed();
       this.#seeded = now;
+      this.#seed().catch((error: unknown) => {
+        // It is tried again in a minute.
+        this.#seeded = 0;
+        this.events.trouble('housekeeping failed', error);
+      });
     }
     this.settleKeys();
   }
 
+  async #seed(): Promise<void> {
+    await this.leisure.run(this.protections.seedInSteps(this.#configuration.services));
+    await this.leisure.run(this.darkness.seedInSteps());
+  }
+
   [Symbol.dispose](): void {
+    this.leisure[Symbol.dispose]();
+    finish(this.grants.record());
     this.fwknop[Symbol.dispose]();
     this.store[Symbol.dispose]();
     this.firewall[Symbol.dispose]();
@@ -398,7 +417,7 @@ export class Gate implements Disposable {
 
   /** Also what the configuration leads nowhere any more is led until the grant ends. */
   #plan(): Plan {
-    const leading = this.grants.live(this.clock()).some((grant) => grant.target !== undefined);
+    const leading = this.grants.some((grant) => grant.target !== undefined, this.clock());
     const plan = planOf(this.#configuration);
     return leading ? { ...plan, forwards: true } : plan;
   }
@@ -410,18 +429,20 @@ export class Gate implements Disposable {
     this.#configureKnocks();
   }
 
-  /** Ends the grants of whoever was revoked or removed. */
-  #endBarred(): void {
+  /** Ends the grants of whoever of these was revoked or removed. */
+  #endBarred(holders: Iterable<Holder> = this.grants.holders()): void {
     const now = this.clock();
-    for (const grant of this.grants.live(now)) {
-      const [door, device] = [doorOf(grant.device), deviceOf(grant.device)];
-      const stanza = stanzaOf(grant.device);
+    for (const holder of [...holders]) {
+      const [door, stanza, device] = [doorOf(holder), stanzaOf(holder), deviceOf(holder)];
+      if (door !== undefined) {
+        for (const grant of this.grants.heldBy(holder, now))
+          if (!this.#isDoor(door, grant.service)) this.grants.end(grant.id, now);
+      }
       const stands = this.#configuration.fwknop?.stanzas.some(({ name }) => name === stanza) === true;
-      if (stanza !== undefined && !stands) this.grants.end(grant.id, now);
-      if (door !== undefined && !this.#isDoor(door, grant.service)) this.grants.end(grant.id, now);
+      if (stanza !== undefined && !stands) this.grants.close(holder, undefined, now);
       if (device === undefined) continue;
       const member = this.#directory.member(device);
-      if (member === undefined || barred(member, now) === 'device-revoked') this.grants.end(grant.id, now);
+      if (member === undefined || barred(member, now) === 'device-revoked') this.grants.close(holder, undefined, now);
     }
   }
 

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { MICROS_PER_SECOND, type DeviceId, type RequestId, type ServiceName, type UnixMicros } from '@postern/protocol';
 import type { Grant } from './grant.ts';
 import { GrantBench, refusing, type Asked } from './grants.fixture.ts';
+import { finish } from './leisure.ts';
 
 const HOME = '192.0.2.7';
 const LAPTOP = 'laptop' as DeviceId;
@@ -244,10 +245,95 @@ test('rules that somebody flushed: timed grants are there again for the time tha
   bench.pass(5);
   bench.firewall.remove();
   bench.install();
-  assert.equal(bench.book.renew(bench.now), 2);
+  assert.equal(finish(bench.book.renew(() => bench.now)), 2);
   const openings = bench.firewall.list().openings.map(({ endpoint, remaining }) => [endpoint.port, remaining / 1000]);
   assert.deepEqual(openings, [[22, 55]]);
   assert.equal(bench.book.ofRequest(LAPTOP, single.request)?.id, single.id, 'and its retry opens nothing');
+});
+
+test('while what was lost is given back, requests go on: what is armed meanwhile stays, what is closed meanwhile is not given back', () => {
+  const bench = new GrantBench();
+  const single = open(bench, { service: 'dns', once: true });
+  open(bench, { seconds: 60 });
+  const closed = open(bench, { service: 'web', from: '192.0.2.8' });
+  bench.firewall.remove();
+  bench.install();
+  const renewal = bench.book.renew(() => bench.now);
+  const armed = open(bench, { service: 'dns', from: '192.0.2.9', once: true });
+  renewal.next();
+  assert.equal(bench.book.get(single.id, bench.now), undefined);
+  bench.book.end(closed.id, bench.now);
+  assert.equal(extend(bench, { seconds: 90 }), 'extended');
+  bench.pass(5);
+  assert.equal(finish(renewal), 1);
+  const held = bench.firewall.list().openings.map(({ endpoint, remaining }) => [endpoint.port, remaining / 1000]);
+  assert.deepEqual(held, [
+    [22, 85],
+    [53, 25],
+  ]);
+  assert.equal(bench.book.get(armed.id, bench.now)?.id, armed.id);
+});
+
+test('after the clock was set the records follow in steps, and a restart finds what the book said', () => {
+  for (const by of [-3600, 3600]) {
+    const bench = new GrantBench();
+    const opened = Array.from({ length: 20 }, (_, index) => open(bench, { from: `192.0.2.${String(index)}` }));
+    const [ended] = opened;
+    assert.ok(ended);
+    bench.book.end(ended.id, bench.now);
+    const put = bench.records.putGrant.bind(bench.records);
+    let written = 0;
+    bench.records.putGrant = (record) => {
+      written++;
+      put(record);
+    };
+    bench.set(by);
+    const ends = bench.book.live(bench.now).map((grant) => [grant.id, grant.ends - bench.now]);
+    assert.equal(ends.length, 19);
+    assert.equal(written, 0, 'whoever asks first does not wait for all records');
+    assert.ok(bench.book.behind);
+    const records = bench.book.record();
+    for (let step = 1; step <= 20; step++) {
+      records.next();
+      assert.equal(written, step);
+    }
+    finish(records);
+    assert.equal(bench.book.behind, false);
+    bench.restart();
+    assert.deepEqual(
+      bench.book.live(bench.now).map((grant) => [grant.id, grant.ends - bench.now]),
+      ends,
+    );
+  }
+});
+
+test('rules that are lost once more while grants are given back: it begins at the beginning', () => {
+  const bench = new GrantBench();
+  for (const from of ['192.0.2.1', '192.0.2.2', '192.0.2.3']) open(bench, { from });
+  bench.firewall.remove();
+  bench.install();
+  const first = bench.book.renew(() => bench.now);
+  first.next();
+  bench.firewall.remove();
+  bench.install();
+  const second = bench.book.renew(() => bench.now);
+  assert.equal(finish(first), 1);
+  assert.equal(finish(second), 3);
+  assert.equal(bench.firewall.list().openings.length, 3);
+});
+
+test('many grants that were over long ago are forgotten a few at a time, when others are made', () => {
+  const bench = new GrantBench();
+  for (let index = 0; index < 200; index++)
+    open(bench, { device: `d${String(index)}`, from: `10.0.0.${String(index)}` });
+  bench.pass(400);
+  let before = bench.records.size;
+  for (let index = 0; index < 100; index++) {
+    open(bench, { from: `10.0.1.${String(index)}` });
+    assert.ok(before + 1 - bench.records.size <= 4);
+    before = bench.records.size;
+  }
+  assert.equal(before, 100);
 });
 
 test('a retry finds the grant of its request, also after it was used or closed, and after a restart', () => {

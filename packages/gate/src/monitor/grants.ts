@@ -16,6 +16,7 @@ import { adopt } from './adoption.ts';
 import { elementKey, formatEndpoint, grantOf, leadAlike, recordOf, sameSource, targetOf, type Grant } from './grant.ts';
 import type { Holder } from './holder.ts';
 import type { Store } from './store.ts';
+import type { Steps } from './leisure.ts';
 import { messageOf } from './log.ts';
 
 /** What a grant is asked for with. */
@@ -41,6 +42,8 @@ const REMEMBERED = 300 * MICROS_PER_SECOND;
 const MOST_GRANTS = 4096;
 /** The most places that one device may have armed for one source and endpoint; the rest is for its neighbours behind the same address. */
 const MOST_PLACES = 24;
+/** When a grant is made, so many are looked at, and at most so many forgotten. */
+const [LOOKS, FORGETS] = [64, 4] as const;
 /** A clock that is off by so much from where it was has been set. */
 const SET = MICROS_PER_SECOND;
 
@@ -65,7 +68,11 @@ export class GrantBook {
   readonly #timed = new Map<string, Set<string>>();
   /** Single-use grants by source and endpoint. */
   readonly #armed = new Map<string, Set<string>>();
-  #pruned = 0;
+  /** Where the look for what ended long ago is. */
+  #looking: MapIterator<Grant> | undefined;
+  #renewal = 0;
+  /** Grants whose records the clock was set after. */
+  readonly #unrecorded = new Set<string>();
   #ahead: number | undefined;
 
   /** @param uptime - time as the kernel counts it, which nobody can set; without it the clock is taken never to be set */
@@ -92,7 +99,6 @@ export class GrantBook {
   /** Opens: the kernel has the grant when this returns. */
   open(wanted: Wanted, now: UnixMicros): Result<Grant, GrantRefusal> {
     this.#follow(now);
-    this.#prune(now);
     if (this.#of(wanted.device, undefined, now).length >= MOST_GRANTS) return refuse('full');
     const grant = {
       id: toHex(this.#random(8)),
@@ -106,7 +112,9 @@ export class GrantBook {
       target: wanted.target,
     };
     this.#displace(grant, now);
-    return wanted.singleUse ? this.#arm(grant, now) : this.#set({ ...grant, slot: undefined }, now);
+    const opened = wanted.singleUse ? this.#arm(grant, now) : this.#set({ ...grant, slot: undefined }, now);
+    this.#prune(now);
+    return opened;
   }
 
   /** Lets the device's live grant of this service from this source last for `seconds` from now, never shorter than it does. */
@@ -146,9 +154,7 @@ export class GrantBook {
     this.#follow(now);
     const held = this.#grants.get(grant.id);
     if (held === undefined) return;
-    this.#unindex(held);
-    this.#grants.delete(held.id);
-    if (held.device !== undefined) this.#byRequest.delete(held.device + held.request);
+    this.#erase(held);
     this.#release(held, now);
     try {
       this.#records.dropGrant(held.id);
@@ -157,7 +163,40 @@ export class GrantBook {
     }
   }
 
-  /** The grants that have not run out; single-use ones may have been used meanwhile (the kernel knows: {@link Firewall.list}). */
+  /** A grant that has not run out. */
+  get(id: string, now: UnixMicros): Grant | undefined {
+    this.#follow(now);
+    const grant = this.#grants.get(id);
+    return grant !== undefined && grant.ends > now ? grant : undefined;
+  }
+
+  /** The grants of a holder that have not run out. */
+  heldBy(holder: Holder, now: UnixMicros): Grant[] {
+    this.#follow(now);
+    return this.#of(holder, undefined, now);
+  }
+
+  /** Whoever holds a grant, or held one that is remembered. */
+  holders(): Iterable<Holder> {
+    return this.#byDevice.keys() as Iterable<string> as Iterable<Holder>;
+  }
+
+  /** Whether any grant that has not run out is such a one. */
+  some(is: (grant: Grant) => boolean, now: UnixMicros): boolean {
+    this.#follow(now);
+    for (const grant of this.#grants.values()) if (grant.ends > now && is(grant)) return true;
+    return false;
+  }
+
+  /**
+   * The grants that have not run out when they are given, one after the other; undefined is a step without one. What is made, changed or ended meanwhile
+   * disturbs nothing, and what is made may be left out.
+   */
+  *each(clock: () => UnixMicros): Generator<Grant | undefined, undefined, undefined> {
+    for (const id of this.#grants.keys()) yield this.get(id, clock());
+  }
+
+  /** All at once: the grants that have not run out; single-use ones may have been used meanwhile (the kernel knows: {@link Firewall.list}). */
   live(now: UnixMicros): Grant[] {
     this.#follow(now);
     return [...this.#grants.values()].filter((grant) => grant.ends > now);
@@ -169,14 +208,41 @@ export class GrantBook {
     return false;
   }
 
-  /** After the ruleset was lost: gives the kernel every live grant again but single-use ones, of which nobody knows any more whether they were used. */
-  renew(now: UnixMicros): number {
+  /**
+   * After the ruleset was lost: gives the kernel every live grant again but single-use ones, of which nobody knows any more whether they were used. In
+   * steps, of which the result is how many.
+   */
+  renew(clock: () => UnixMicros): Steps<number> {
+    // Now: what is armed from here on is not lost.
+    return this.#renew(this.live(clock()), ++this.#renewal, clock);
+  }
+
+  *#renew(lost: readonly Grant[], renewal: number, clock: () => UnixMicros): Generator<undefined, number, undefined> {
     let renewed = 0;
-    for (const grant of this.live(now)) {
-      if (grant.slot !== undefined) this.#over(grant, now);
-      else if (this.#set(grant, now).ok) renewed++;
+    for (const { id } of lost) {
+      // Lost once more meanwhile: another begins at the beginning.
+      if (renewal !== this.#renewal) break;
+      const now = clock();
+      const grant = this.get(id, now);
+      if (grant?.slot !== undefined) this.#over(grant, now);
+      else if (grant !== undefined && this.#set(grant, now).ok) renewed++;
+      yield undefined;
     }
     return renewed;
+  }
+
+  /** Whether there is something to {@link record}. */
+  get behind(): boolean {
+    return this.#unrecorded.size > 0;
+  }
+
+  /** Brings the records up to the book after the clock was set, in steps. */
+  *record(): Generator<undefined, undefined, undefined> {
+    for (const id of this.#unrecorded) {
+      const grant = this.#grants.get(id);
+      if (grant !== undefined) this.#record(grant);
+      yield undefined;
+    }
   }
 
   /** After a restart: what the kernel still holds is ours again, with what the record says about it. */
@@ -319,6 +385,11 @@ export class GrantBook {
 
   #keep(grant: Grant): void {
     this.#index(grant);
+    this.#record(grant);
+  }
+
+  #record(grant: Grant): void {
+    this.#unrecorded.delete(grant.id);
     const record = recordOf(grant);
     if (record !== undefined) this.#write(() => this.#records.putGrant(record));
   }
@@ -350,10 +421,16 @@ export class GrantBook {
     return device === undefined ? places : [...places, [this.#byDevice, device]];
   }
 
-  #forget(grant: Grant): void {
+  /** Takes a grant out of the book. */
+  #erase(grant: Grant): void {
     this.#unindex(grant);
     this.#grants.delete(grant.id);
+    this.#unrecorded.delete(grant.id);
     if (grant.device !== undefined) this.#byRequest.delete(grant.device + grant.request);
+  }
+
+  #forget(grant: Grant): void {
+    this.#erase(grant);
     this.#write(() => this.#records.dropGrant(grant.id));
   }
 
@@ -366,14 +443,30 @@ export class GrantBook {
     }
   }
 
-  /** Forgets what ended long ago, at most once a minute, so that the book is bounded by what was granted in the last minutes. */
+  /**
+   * Looks at a few grants for what ended long ago, and forgets that. More are looked at, and more can be forgotten, than are made, so the book is bounded by
+   * what was granted in the last minutes; and however many end together, no knock waits for all of them.
+   */
   #prune(now: UnixMicros): void {
-    if (now - this.#pruned < 60 * MICROS_PER_SECOND && now >= this.#pruned) return;
-    this.#pruned = now;
-    for (const grant of [...this.#grants.values()]) if (grant.ends + REMEMBERED <= now) this.#forget(grant);
+    let forgotten = 0;
+    for (let looked = 0; looked < LOOKS && forgotten < FORGETS; looked++) {
+      this.#looking ??= this.#grants.values();
+      const next = this.#looking.next();
+      if (next.done === true) {
+        this.#looking = undefined;
+        return;
+      }
+      const grant = next.value;
+      if (grant.ends + REMEMBERED > now) continue;
+      this.#forget(grant);
+      forgotten++;
+    }
   }
 
-  /** When the clock was set, what the book says about ends is set with it: the kernel goes on counting. */
+  /**
+   * When the clock was set, what the book says about ends is set with it: the kernel goes on counting. The records follow ({@link record}); a restart
+   * before they did believes the kernel.
+   */
   #follow(now: UnixMicros): void {
     if (this.#uptime === undefined) return;
     const ahead = now - this.#uptime();
@@ -381,7 +474,10 @@ export class GrantBook {
     this.#ahead ??= ahead;
     if (Math.abs(step) < SET) return;
     this.#ahead = ahead;
-    for (const grant of this.#grants.values()) this.#keep({ ...grant, ends: (grant.ends + step) as UnixMicros });
+    for (const grant of this.#grants.values()) {
+      this.#grants.set(grant.id, { ...grant, ends: (grant.ends + step) as UnixMicros });
+      this.#unrecorded.add(grant.id);
+    }
   }
 
   #refusal(applied: Extract<Applied, { ok: false }>): GrantRefusal {

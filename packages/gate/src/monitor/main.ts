@@ -120,7 +120,7 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
     gate.tickKnocks();
   }, KNOCKS);
   const watch = setInterval(() => {
-    gate.watch();
+    void gate.watch();
   }, WATCH);
   log('info', 'ready', {
     name: configuration.name,

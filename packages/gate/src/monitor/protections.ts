@@ -28,6 +28,8 @@ export interface ProtectionContext {
   readonly clock: () => UnixMicros;
   /** Live TCP connections of this host to these local ports. */
   readonly flows: (ports: readonly number[]) => Flow[];
+  /** The same, a few at a time. */
+  readonly flowsInPieces: (ports: readonly number[]) => Iterable<Flow[]>;
   /** The same, as `confirm` compares them with a command's ancestry. */
   readonly connections: (ports: readonly number[]) => TcpConnection[];
   /** Addresses of this host, as text. */
@@ -72,6 +74,22 @@ export class Protections {
   seed(services: readonly Service[]): number {
     const watched = services.filter((service) => service.protect || this.#trialOf(service) !== undefined);
     return this.#seed(watched.flatMap(tcpPorts));
+  }
+
+  /** The same in steps, for when there is no hurry. */
+  *seedInSteps(services: readonly Service[]): Generator<undefined, undefined, undefined> {
+    const watched = services.filter((service) => service.protect || this.#trialOf(service) !== undefined);
+    const ports = watched.flatMap(tcpPorts);
+    if (ports.length === 0) return;
+    const { firewall, flowsInPieces, onWarning } = this.#context;
+    for (const flows of flowsInPieces(ports)) {
+      const applied = flows.length === 0 ? undefined : firewall.seed(flows, SEED_SECONDS);
+      if (applied?.ok === false) {
+        onWarning(`live connections could not be admitted: ${refusal(applied)}`);
+        return;
+      }
+      yield undefined;
+    }
   }
 
   /** Protects `service` for `seconds`, after which the kernel undoes it. */

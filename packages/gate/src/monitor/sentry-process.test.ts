@@ -302,6 +302,25 @@ describe('the sentry process', { skip: needsRoot, timeout: 180_000, concurrency:
     assert.equal((await scene.state()).counters['tag'], 50);
   });
 
+  test('knocks that come at once while the monitor is busy wait for it, all of them', async () => {
+    using scene = new Scene('packet');
+    await scene.ready();
+    await scene.knock('10.77.0.1', knock(1));
+    await scene.knock('fd77::1', knock(1));
+    // As many as the ration of two prefixes lets through, but for these.
+    const waiting = Array.from({ length: 250 }, () => ['10.77.0.1', 'fd77::1']).flat();
+    const sealed = waiting.map((to) => ({ to, port: PORT, hex: toHex(knock(1).packet) }));
+    scene.sentry.child.kill('SIGSTOP');
+    for (const datagram of sealed) scene.peer.tell(datagram);
+    await until('all are sent', () => scene.peer.count('sent') === waiting.length);
+    await sleep(1_000);
+    scene.sentry.child.kill('SIGCONT');
+    await until('the monitor has seen them', () => scene.sentry.count('request') === waiting.length);
+    await sleep(1_500);
+    assert.equal((await scene.state()).counters['monitor-busy'], undefined);
+    assert.equal(scene.sentry.count('request'), waiting.length);
+  });
+
   test('a port in use is an error that names it', async () => {
     using scene = new Scene('packet');
     await scene.ready();

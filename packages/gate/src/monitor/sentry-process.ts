@@ -130,6 +130,12 @@ const PATIENCE = 30_000;
 /** Verdicts that wait for a sentry that does not read; one more is dropped, and its client asks again. */
 const MOST_VERDICTS = 256;
 
+/** Frames that wait for a busy monitor: twice what the sentry lets through at once. What comes then is dropped, and its client asks again. */
+const MOST_WAITING = 2048;
+
+/** What the kernel counts for a frame that waits in a socket's queue: 1 KiB of memory for its bytes, and what it notes about them. */
+const FRAME_MEMORY = 1280;
+
 /** Bytes that may wait for a sentry that does not read before tables wait too. */
 const MOST_TABLES = 1 << 20;
 
@@ -324,16 +330,20 @@ class KeptSentry implements SentryProcess {
     const nothing = openSync('/dev/null', 'r');
     const wanted = [packet4, packet6, udp4, udp6, knocks?.[4], knocks?.[6], fwknop?.[4], fwknop?.[6], gpgFd];
     const descriptors = wanted.map((fd) => fd ?? nothing);
+    const [ours, theirs] = libc.streamPair();
+    widen(theirs);
+    const line = new Socket({ fd: ours, readable: true, writable: true });
     const child = spawn(program, args, {
-      stdio: ['ignore', 'ignore', 'pipe', 'pipe', ...descriptors],
+      stdio: ['ignore', 'ignore', 'pipe', theirs, ...descriptors],
       env: {},
       cwd: '/',
       // A session of its own: an interrupt on our terminal is for us alone.
       detached: true,
     });
+    // It has its own; and the line ends for us when the sentry does.
+    closeSync(theirs);
     closeSync(nothing);
-    const line = child.stdio[3];
-    if (!(line instanceof Socket) || child.stderr === null) throw new TypeError('the sentry has no line');
+    if (child.stderr === null) throw new TypeError('the sentry has no log');
     const now = performance.now();
     const output = new SentryOutput((text) => {
       this.#options.log('warning', `sentry: ${text}`);
@@ -368,8 +378,12 @@ class KeptSentry implements SentryProcess {
     child.on('error', (error) => {
       output.push(Buffer.from(`${error.message}\n`));
     });
+    // What it said last is heard before it counts as ended.
+    const lineClosed = new Promise((resolve) => line.once('close', resolve));
     child.on('close', (code, signal) => {
-      this.#ended(life, code === null ? `signal ${String(signal)}` : `exit code ${String(code)}`);
+      void lineClosed.then(() => {
+        this.#ended(life, code === null ? `signal ${String(signal)}` : `exit code ${String(code)}`);
+      });
     });
     const present = { packet4: packet4 !== undefined, packet6: packet6 !== undefined };
     const replies = { udp4: udp4 !== undefined, udp6: udp6 !== undefined };
@@ -526,6 +540,16 @@ function addUp<T>(names: readonly T[], now: Uint32Array, before: Uint32Array, to
     const delta = ((now[index] ?? 0) - (before[index] ?? 0)) >>> 0;
     if (delta > 0) totals.set(name, (totals.get(name) ?? 0) + delta);
   }
+}
+
+/**
+ * Gives the sentry's end of the line room for what it may send at once. The kernel doubles what is asked for; where it does not let us pass the limit of
+ * the host (a container without rights outside of it), we have that limit.
+ */
+function widen(fd: number): void {
+  const { SOL_SOCKET, SO_SNDBUF, SO_SNDBUFFORCE } = libc.SOCKET;
+  const size = (MOST_WAITING * FRAME_MEMORY) / 2;
+  if (libc.setIntOption(fd, SOL_SOCKET, SO_SNDBUFFORCE, size) < 0) libc.setIntOption(fd, SOL_SOCKET, SO_SNDBUF, size);
 }
 
 /** Never waits: what a sentry does not read in time is dropped, but for the few frames it cannot do without. */

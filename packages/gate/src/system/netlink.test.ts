@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
+import { closeSync, openSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { attributes, MessageWriter, NLM_F } from './netlink.ts';
+import { attributes, MessageWriter, NetlinkSocket, NLM_F } from './netlink.ts';
 
 test('a message has its length, type, flags, sequence and family where the kernel looks for them', () => {
   const writer = new MessageWriter();
@@ -48,6 +49,18 @@ test('attributes that are written are read back, padded to four bytes, nested as
       );
     }),
   );
+});
+
+test('a socket that was closed takes nothing more: its number may be another descriptor by then', () => {
+  const socket = new NetlinkSocket();
+  socket[Symbol.dispose]();
+  const next = openSync('/dev/null', 'r');
+  socket[Symbol.dispose]();
+  const writer = new MessageWriter();
+  const sequence = writer.begin(16, NLM_F.ack, 0);
+  writer.end();
+  assert.throws(() => socket.exchange(writer, sequence, sequence), { code: 'EBADF' });
+  closeSync(next);
 });
 
 test('any bytes are attributes that lie within them', () => {

@@ -18,7 +18,6 @@ const NESTED = 0x8000;
 const AF_NETLINK = 16;
 const SOCK_RAW = 3;
 const NETLINK_NETFILTER = 12;
-const SO_SNDBUFFORCE = 32;
 const SOL_NETLINK = 270;
 const NETLINK_CAP_ACK = 10;
 
@@ -31,6 +30,7 @@ const PATIENCE_MS = 5000;
 
 const EAGAIN = -11;
 const EINTR = -4;
+const EBADF = -9;
 const ENOBUFS = -105;
 const EMSGSIZE = -90;
 
@@ -210,13 +210,14 @@ export interface Answer {
   readonly disturbed: boolean;
 }
 
-/** What an exchange does with a message that carries data: where its attributes begin and end. */
-export type OnData = (buffer: Buffer, start: number, end: number) => void;
+/** What an exchange does with a message that carries data: where its attributes begin and end, and to which message it is the answer. */
+export type OnData = (buffer: Buffer, start: number, end: number, sequence: number) => void;
 
 /** A socket to the kernel's netfilter in the network namespace of the thread that opens it. */
 export class NetlinkSocket implements Disposable {
   readonly #fd: number;
   readonly #receive = Buffer.alloc(1 << 16);
+  #closed = false;
 
   /** Throws SystemError when the kernel has no netfilter netlink. */
   constructor() {
@@ -224,7 +225,7 @@ export class NetlinkSocket implements Disposable {
     if (this.#fd < 0) throw new SystemError('netlink socket', this.#fd);
     // Without these only very large batches fail: each error would otherwise carry a copy of its message.
     setIntOption(this.#fd, SOL_NETLINK, NETLINK_CAP_ACK, 1);
-    setIntOption(this.#fd, SOCKET.SOL_SOCKET, SO_SNDBUFFORCE, 2 * BUFFER);
+    setIntOption(this.#fd, SOCKET.SOL_SOCKET, SOCKET.SO_SNDBUFFORCE, 2 * BUFFER);
     setIntOption(this.#fd, SOCKET.SOL_SOCKET, SOCKET.SO_RCVBUFFORCE, 2 * BUFFER);
   }
 
@@ -234,6 +235,9 @@ export class NetlinkSocket implements Disposable {
    */
   exchange(writer: MessageWriter, first: number, last: number, onData?: OnData): Answer {
     if (writer.overflow) throw new SystemError('netlink message', EMSGSIZE);
+    // The number may be somebody else's by now.
+    if (this.#closed) throw new SystemError('netlink socket', EBADF);
+    const isBatch = writer.bytes.readUInt16LE(4) === BATCH_BEGIN;
     let sent: number;
     do sent = send(this.#fd, writer.bytes, 0);
     while (sent === EINTR);
@@ -254,9 +258,9 @@ export class NetlinkSocket implements Disposable {
             const error = length >= HEADER + 4 ? buffer.readInt32LE(at + HEADER) : 0;
             if (error !== 0) errors.push({ sequence, error });
             // An error of the batch as a whole bears its first number, and the last may never be answered.
-            if (sequence === last || (sequence === first && error !== 0)) done = true;
+            if (sequence === last || (isBatch && sequence === first && error !== 0)) done = true;
           } else {
-            onData?.(buffer, at + NF_HEADER, at + length);
+            onData?.(buffer, at + NF_HEADER, at + length, sequence);
           }
         }
         at += (length + 3) & ~3;
@@ -267,6 +271,8 @@ export class NetlinkSocket implements Disposable {
 
   /** Closes the socket. */
   [Symbol.dispose](): void {
+    if (this.#closed) return;
+    this.#closed = true;
     close(this.#fd);
   }
 
