@@ -26,6 +26,8 @@ const STYLES: readonly (readonly [colour: string, dash: string, width: number])[
   ['#009e73', '', 2.2],
   ['#cc79a7', '2 4', 3],
   ['#56b4e9', '14 4', 2.2],
+  ['#999999', '2 3 8 3', 2.2],
+  ['#8c5a2b', '6 2 2 2', 2.2],
 ];
 const [WIDTH, HEIGHT, LEFT, TOP, GAP_X, GAP_Y] = [250, 170, 58, 78, 62, 92] as const;
 const COLUMNS = 3;

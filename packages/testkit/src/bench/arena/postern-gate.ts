@@ -45,6 +45,8 @@ export interface PosternGateOptions {
   readonly devices: number;
   /** Devices that are enrolled beside them and never knock. */
   readonly more?: number;
+  /** False: none of the devices means harm. */
+  readonly harm?: boolean;
   /** Devices that can make keyed knocks, one each in 30 s. */
   readonly keyed?: number;
   readonly doors?: boolean;
@@ -71,7 +73,7 @@ export class PosternGate implements AsyncDisposable {
   readonly namespace: Namespace;
   readonly network: string;
   readonly signers: readonly Signer[];
-  /** A device that is enrolled and means harm. */
+  /** A device that is enrolled, unless nobody is to mean harm. */
   readonly hostile: Signer;
   readonly #keys: readonly string[];
   readonly #stack: AsyncDisposableStack;
@@ -99,7 +101,17 @@ export class PosternGate implements AsyncDisposable {
 
   /** Writes and starts it. */
   static async build(world: Namespace, options: PosternGateOptions): Promise<PosternGate> {
-    const { network, sources, devices, more = 0, keyed = 0, doors = false, start = true, seconds = 30 } = options;
+    const {
+      network,
+      sources,
+      devices,
+      more = 0,
+      keyed = 0,
+      doors = false,
+      start = true,
+      seconds = 30,
+      harm = true,
+    } = options;
     await using stack = new AsyncDisposableStack();
     const namespace = stack.use(new Namespace('gate'));
     joinWorld(namespace, world, network, sources);
@@ -129,7 +141,9 @@ export class PosternGate implements AsyncDisposable {
     });
     mkdirSync(join(files.directory, 'users.d'), { recursive: true });
     const secret = { mode: 0o600 };
-    const real = [...signers, hostile, ...knockers].map(({ publicKey }, i) => entry(`d${String(i)}`, publicKey));
+    const real = [...signers, ...(harm ? [hostile] : []), ...knockers].map(({ publicKey }, i) =>
+      entry(`d${String(i)}`, publicKey),
+    );
     // Bytes that need be no key: an import waits until a device knocks.
     const idle = Array.from({ length: more }, (_, i) => entry(`idle${String(i)}`, randomBytes(32)));
     // The devices that knock are not all at one end of the file.

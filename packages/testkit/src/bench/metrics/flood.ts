@@ -2,6 +2,7 @@
 import { Arena } from '../arena/arena.ts';
 import { CONTENDERS, type Contender, type ContenderName } from '../arena/contender.ts';
 import { junkPlan, SHAPED } from '../arena/junk-plan.ts';
+import { PosternGate } from '../arena/postern-gate.ts';
 import { JUNK, type JunkKind } from '../flood-sender.ts';
 import { drawPanels } from '../plot.ts';
 import { count, digits, milliseconds } from '../report/wording.ts';
@@ -9,7 +10,7 @@ import { sleep } from '../sleep.ts';
 import { summarise } from '../statistics.ts';
 import type { Metric } from './metric.ts';
 
-const NAMES = ['native-1', 'fwknop', 'door', 'fwknopd-udp', 'fwknopd', 'knockd'] as const;
+const NAMES = ['native-1', 'native-2', 'fwknop', 'door', 'keyed', 'fwknopd-udp', 'fwknopd', 'knockd'] as const;
 /** Packets in a second; 0 stands for as many as this machine can send. */
 const RATES = [1_000, 10_000, 50_000, 100_000, 0] as const;
 const KNOCKS = 100;
@@ -45,7 +46,7 @@ export interface FloodResult {
 
 type Wanted = Pick<FloodCell, 'contender' | 'junk' | 'asked'>;
 
-/** All cells; those that matter most first. */
+/** All cells; those that matter most first, keyed knocks last: a new gate believes them from its third slot on. */
 function matrix(names: readonly ContenderName[], rates: readonly number[]): Wanted[] {
   const all = (junk: (name: ContenderName) => FloodCell['junk'], asked: number): Wanted[] =>
     names.map((contender) => ({ contender, junk: junk(contender), asked }));
@@ -54,13 +55,15 @@ function matrix(names: readonly ContenderName[], rates: readonly number[]): Want
     junk,
     asked: COMMON,
   }));
-  return [
+  const cells = [
     ...all(() => 'none', 0),
     ...rates.flatMap((rate) => all((name) => SHAPED[name][0], rate)),
     ...all((name) => SHAPED[name][1], COMMON),
     ...device,
     ...rates.flatMap((rate) => all(() => 'random', rate)),
   ];
+  const keyed = (it: Wanted): boolean => it.contender === 'keyed';
+  return [...cells.filter((it) => !keyed(it)), ...cells.filter(keyed)];
 }
 
 /** Measures one cell. */
@@ -143,14 +146,17 @@ export const floodMetric: Metric<FloodResult> = {
   name: 'flood',
   title: 'Flood',
   summary: `${String(KNOCKS)} valid knocks under junk of each kind, at ${String(RATES.length)} rates`,
-  seconds: 380,
+  seconds: 560,
   async measure({ say, until, small }) {
     const cells: FloodCell[] = [];
     const wanted = matrix(NAMES, small ? [COMMON, 0] : RATES);
     const knocks = small ? 20 : KNOCKS;
-    await using arena = await Arena.build({ contenders: NAMES, knocks: wanted.length * knocks });
+    // What its warm-up takes, and the most cells of one of them.
+    const most = 1 + Math.max(...NAMES.map((name) => wanted.filter(({ contender }) => contender === name).length));
+    await using arena = await Arena.build({ contenders: NAMES, knocks: most * knocks });
+    const believed = performance.now() + PosternGate.untilKeyed();
     // Not measured: the first knocks wait for compilers.
-    for (const contender of arena.contenders)
+    for (const contender of arena.contenders.filter(({ name }) => name !== 'keyed'))
       await arena.crowd({ knocks: arena.knocks(contender, knocks), every: EVERY, giveUp: GIVE_UP });
     let leftOut = 0;
     for (const one of wanted) {
@@ -160,6 +166,7 @@ export const floodMetric: Metric<FloodResult> = {
         leftOut++;
         continue;
       }
+      if (one.contender === 'keyed') await sleep(Math.max(0, believed - performance.now()));
       const measured = await measureCell(arena, contender, one, knocks);
       cells.push(measured);
       say(
@@ -192,7 +199,7 @@ export const floodMetric: Metric<FloodResult> = {
       {
         picture: 'flood',
         alternative:
-          'Share of knocks that open under junk, and the 99th percentile of their time, for six ways to knock',
+          'Share of knocks that open under junk, and the 99th percentile of their time, for eight ways to knock',
         svg: plot(result),
       },
       `Other kinds, asked for ${count(COMMON)} a second:`,
@@ -224,7 +231,7 @@ export const floodMetric: Metric<FloodResult> = {
       return `${count(knocks - all.reduce((sum, it) => sum + it.opened, 0))} of ${count(knocks)}`;
     };
     return [
-      `Under all floods together the native format lost ${lost('native-1')} knocks, fwknop's format at our gate ${lost('fwknop')}, our doors ${lost('door')}; fwknopd's UDP server ${lost('fwknopd-udp')}, fwknopd sniffing ${lost('fwknopd')}, knockd ${lost('knockd')}.`,
+      `Under all floods together the native format lost ${lost('native-1')} knocks in suite 1 and ${lost('native-2')} in suite 2, fwknop's format at our gate ${lost('fwknop')}, our doors ${lost('door')}, keyed knocks ${lost('keyed')}; fwknopd's UDP server ${lost('fwknopd-udp')}, fwknopd sniffing ${lost('fwknopd')}, knockd ${lost('knockd')}.`,
     ];
   },
 };

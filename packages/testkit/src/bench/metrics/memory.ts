@@ -147,7 +147,7 @@ export const memoryMetric: Metric<MemoryResult> = {
   tell({ idle, flat, day: { knocks, hours, megabytes } }) {
     const least = Math.min(...idle.map(({ used }) => used));
     return [
-      'Proportional set size of all processes of a daemon: after its start, and after 100 knocks. The gate runs from its sources here.',
+      'Proportional set size of all processes of a daemon: after its start, and after 100 knocks. The gate is the one that the packages install.',
       {
         head: ['', 'started, MB', 'after 100 knocks, MB', 'to the smallest'],
         align: 'lrrr',

@@ -49,7 +49,7 @@ export const startMetric: Metric<StartResult> = {
   tell({ rows }) {
     const ours = rows.find(({ contender }) => contender === 'native-1')?.took.median ?? NaN;
     return [
-      'Somebody knocks each 10 ms; the time is from the start of the program until the service answers. The gate runs from its sources here, which Node strips of their types at each start.',
+      'Somebody knocks each 10 ms; the time is from the start of the program until the service answers. The gate is the one that the packages install.',
       {
         head: ['', 'rounds', 'min, ms', 'median, ms', 'to native'],
         align: 'lrrrr',
