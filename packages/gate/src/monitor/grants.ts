@@ -37,6 +37,10 @@ export type GrantRecords = Pick<Store, 'putGrant' | 'dropGrant' | 'grants'>;
 
 /** How long an ended grant is remembered, so that a late retry of its request gets the same answer instead of a second grant. */
 const REMEMBERED = 300 * MICROS_PER_SECOND;
+/** The most ended grants that are remembered: a client retries for some seconds, and in these fewer are opened. */
+const MOST_ENDED = 16_384;
+/** What can be forgotten is looked for after so many grants, or a minute. */
+const LOOK = 1024;
 /** The most live grants of one device: no device fills the kernel's sets. */
 const MOST_GRANTS = 4096;
 /** The most places that one device may have armed for one source and endpoint; the rest is for its neighbours behind the same address. */
@@ -65,7 +69,11 @@ export class GrantBook {
   readonly #timed = new Map<string, Set<string>>();
   /** Single-use grants by source and endpoint. */
   readonly #armed = new Map<string, Set<string>>();
+  /** When a grant of each service was made last. */
+  readonly #latest = new Map<ServiceName, UnixMicros>();
   #pruned = 0;
+  /** Grants since then. */
+  #opened = 0;
   #ahead: number | undefined;
 
   /** @param uptime - time as the kernel counts it, which nobody can set; without it the clock is taken never to be set */
@@ -147,10 +155,9 @@ export class GrantBook {
     return [...this.#grants.values()].filter((grant) => grant.ends > now);
   }
 
-  /** Whether a grant of this service was made at `since` or later; known for five minutes after the grant ended. */
+  /** Whether a grant of this service, that is remembered or was made since the start, was made at `since` or later. */
   grantedSince(service: ServiceName, since: UnixMicros): boolean {
-    for (const grant of this.#grants.values()) if (grant.service === service && grant.created >= since) return true;
-    return false;
+    return (this.#latest.get(service) ?? -Infinity) >= since;
   }
 
   /** After the ruleset was lost: gives the kernel every live grant again but single-use ones, of which nobody knows any more whether they were used. */
@@ -299,6 +306,8 @@ export class GrantBook {
 
   #index(grant: Grant): void {
     this.#grants.set(grant.id, grant);
+    if (grant.service !== undefined)
+      this.#latest.set(grant.service, Math.max(this.#latest.get(grant.service) ?? 0, grant.created) as UnixMicros);
     if (grant.device !== undefined) this.#byRequest.set(grant.device + grant.request, grant.id);
     for (const [index, key] of this.#places(grant)) {
       const ids = index.get(key);
@@ -340,11 +349,18 @@ export class GrantBook {
     }
   }
 
-  /** Forgets what ended long ago, at most once a minute, so that the book is bounded by what was granted in the last minutes. */
+  /** Forgets what ended long ago, and of the rest what ended first where that is too much: the book is bounded by what is live. */
   #prune(now: UnixMicros): void {
-    if (now - this.#pruned < 60 * MICROS_PER_SECOND && now >= this.#pruned) return;
+    const rests = now - this.#pruned < 60 * MICROS_PER_SECOND && now >= this.#pruned;
+    if (++this.#opened < LOOK && rests) return;
+    this.#opened = 0;
     this.#pruned = now;
-    for (const grant of [...this.#grants.values()]) if (grant.ends + REMEMBERED <= now) this.#forget(grant);
+    const ended: Grant[] = [];
+    for (const grant of this.#grants.values()) if (grant.ends <= now) ended.push(grant);
+    const over = ended.length - MOST_ENDED;
+    if (over > 0) ended.sort((a, b) => a.ends - b.ends);
+    for (const [index, grant] of ended.entries())
+      if (index < over || grant.ends + REMEMBERED <= now) this.#forget(grant);
   }
 
   /** When the clock was set, what the book says about ends is set with it: the kernel goes on counting. */
