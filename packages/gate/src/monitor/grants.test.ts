@@ -327,7 +327,7 @@ test('more grants that are live than are remembered of those that ended: none is
   const firewall = { apply: () => ({ ok: true }) as const, list: () => bench.firewall.list() };
   let ids = 0;
   const random = (size: number): Uint8Array => fromHex((ids++).toString(16).padStart(2 * size, '0'));
-  const book = new GrantBook(firewall, memoryRecords(), random, assert.fail);
+  const book = new GrantBook(firewall, memoryRecords(), random, (what, error) => assert.fail(`${what}: ${error}`));
   for (let made = 0; made < 20_000; made++)
     assert.ok(book.open(bench.wanted({ seconds: 3600, ...many(made) }), bench.now).ok);
   assert.equal(book.live(bench.now).length, 20_000);
