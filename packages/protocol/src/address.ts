@@ -85,6 +85,16 @@ export function prefixOf(address: Uint8Array, prefix: number): Prefix {
   return { family, address: masked, prefix };
 }
 
+/**
+ * Writes the first address of the block of `prefix` bits around an address (at most the family's full length) into `into`, 16 bytes: what
+ * {@link prefixOf} makes, without making anything.
+ */
+export function writeBlock(address: Uint8Array, prefix: number, into: Uint8Array): void {
+  for (let i = 0, bits = absoluteBits(familyOf(address), prefix); i < ADDRESS_SIZE; i++, bits -= 8) {
+    into[i] = (address[i] ?? 0) & byteMask(bits);
+  }
+}
+
 /** True when a block holds all of another block, or an address. Blocks of different families never hold each other. */
 export function contains(outer: Prefix, inner: Prefix | Uint8Array): boolean {
   const address = inner instanceof Uint8Array ? inner : inner.address;

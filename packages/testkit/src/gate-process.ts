@@ -65,6 +65,8 @@ export class GateFiles implements AsyncDisposable {
   program: string = PROGRAMS.posternd[2];
   /** What the daemon wrote to its log, all starts together. */
   log = '';
+  /** Characters of the log that are kept at the most, of its end; for daemons that run for long. */
+  mostLog: number = Infinity;
   #process: ChildProcess | undefined;
 
   constructor(namespace: Namespace) {
@@ -114,13 +116,19 @@ export class GateFiles implements AsyncDisposable {
     });
     this.#process = child;
     const from = this.log.length;
+    let begun = false;
     const ready = Promise.withResolvers<undefined>();
     const timer = setTimeout(() => {
       ready.reject(new Error(`posternd was not ready within ${String(patience / 1000)} s:\n${this.log.slice(from)}`));
     }, patience);
     child.stderr?.on('data', (chunk: Buffer) => {
       this.log += chunk.toString();
-      if (/^posternd: ready /m.test(this.log.slice(from))) ready.resolve(undefined);
+      if (begun) {
+        if (this.log.length > this.mostLog) this.log = this.log.slice(-this.mostLog / 2);
+        return;
+      }
+      begun = /^posternd: ready /m.test(this.log.slice(from));
+      if (begun) ready.resolve(undefined);
     });
     child.once('exit', (code) => {
       ready.reject(new Error(`posternd ended with ${String(code)}:\n${this.log.slice(from)}`));

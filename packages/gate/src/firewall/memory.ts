@@ -73,12 +73,16 @@ function emptyState(): State {
   return { open: new Map(), net: maps(NET_SETS), once: maps(ONCE_SLOTS), leads: new Map() };
 }
 
-function copyState({ open, net, once, leads }: State): State {
+/** A copy without what ended: the kernel does not keep it either. */
+function copyState({ open, net, once, leads }: State, now: number): State {
+  const live = (map: ReadonlyMap<string, Held>): Map<string, Held> =>
+    new Map([...map].filter(([, { ends }]) => ends > now));
+  const armed = once.map(live);
   return {
-    open: new Map(open),
-    net: net.map((map) => new Map(map)),
-    once: once.map((map) => new Map(map)),
-    leads: new Map(leads),
+    open: live(open),
+    net: net.map(live),
+    once: armed,
+    leads: new Map([...leads].filter(([key]) => armed.some((place) => place.has(key)))),
   };
 }
 
@@ -104,7 +108,7 @@ class Memory implements MemoryFirewall {
   }
 
   apply(changes: readonly Change[]): Applied {
-    const next = copyState(this.#state);
+    const next = copyState(this.#state, this.#now());
     for (const change of changes) this.#checkTarget(change);
     const refused = changes.map((change) => this.#change(next, change)).find((reason) => reason !== undefined);
     if (this.#plan === undefined) return this.#absent(changes);

@@ -1,8 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MICROS_PER_SECOND, type DeviceId, type RequestId, type ServiceName, type UnixMicros } from '@postern/protocol';
+import {
+  MICROS_PER_SECOND,
+  fromHex,
+  type DeviceId,
+  type RequestId,
+  type ServiceName,
+  type UnixMicros,
+} from '@postern/protocol';
 import type { Grant } from './grant.ts';
-import { GrantBench, refusing, type Asked } from './grants.fixture.ts';
+import { GrantBook } from './grants.ts';
+import { GrantBench, memoryRecords, refusing, type Asked } from './grants.fixture.ts';
 import { finish } from './leisure.ts';
 
 const HOME = '192.0.2.7';
@@ -19,6 +27,12 @@ function open(bench: GrantBench, asked: Asked = {}): Grant {
 function extend(bench: GrantBench, asked: Asked): string {
   const extended = bench.book.extend(bench.wanted(asked), bench.now);
   return extended.ok ? 'extended' : extended.reason;
+}
+
+/** One of many requests of many devices, each from its own address: none of them has too many. */
+function many(made: number): { readonly device: string; readonly request: string; readonly from: string } {
+  const from = `10.0.${String((made >> 8) & 255)}.${String(made & 255)}`;
+  return { device: `device ${String(made % 500)}`, request: String(made), from };
 }
 
 const NOTHING = { timed: false, armed: 0 };
@@ -361,6 +375,61 @@ test('the book and its records hold what was granted in the last minutes, howeve
   }
   // a grant of 30 s, remembered for 300, looked at once a minute, one every 5 s
   assert.ok(most <= (30 + 300 + 60) / 5 + 1, `${String(most)} records`);
+});
+
+test('the book and its records hold what is live and 4,096 that ended, however fast devices knock; the last ones are those that are remembered', () => {
+  const bench = new GrantBench();
+  const [COUNT, LIVE, ENDED, LOOK] = [20_000, 200, 4096, 1024];
+  let most = 0;
+  for (let made = 0; made < COUNT; made++) {
+    open(bench, { seconds: 1, ...many(made) });
+    bench.pass(1 / LIVE);
+    most = Math.max(most, bench.records.size);
+  }
+  assert.ok(most > ENDED && most <= ENDED + LIVE + LOOK, `${String(most)} records`);
+  const known = (made: number): boolean => {
+    const { device, request } = many(made);
+    return bench.book.ofRequest(device as DeviceId, request as RequestId) !== undefined;
+  };
+  for (let made = COUNT - ENDED; made < COUNT; made++) assert.ok(known(made), `grant ${String(made)}`);
+  for (let made = 0; made < COUNT - ENDED - LIVE - LOOK; made++) assert.ok(!known(made), `grant ${String(made)}`);
+  assert.equal(bench.book.live(bench.now).length, LIVE - 1);
+});
+
+test('a long grant stays, with all that is known of it, whatever ends meanwhile', () => {
+  const bench = new GrantBench();
+  const long = open(bench, { seconds: 3600, request: 'long', service: 'web', device: PHONE });
+  for (let made = 0; made < 20_000; made++) {
+    open(bench, { seconds: 1, ...many(made) });
+    bench.pass(1 / 100);
+  }
+  assert.equal(bench.book.ofRequest(PHONE, 'long' as RequestId)?.id, long.id);
+  assert.equal(bench.book.close(PHONE, 'web' as ServiceName, bench.now), 1);
+});
+
+test('more grants that are live than are remembered of those that ended: none is forgotten', () => {
+  const bench = new GrantBench();
+  // A firewall that holds nothing: the twin would copy all of it each time.
+  const firewall = { apply: () => ({ ok: true }) as const, list: () => bench.firewall.list() };
+  let ids = 0;
+  const random = (size: number): Uint8Array => fromHex((ids++).toString(16).padStart(2 * size, '0'));
+  const book = new GrantBook(firewall, memoryRecords(), random, (what, error) => assert.fail(`${what}: ${error}`));
+  for (let made = 0; made < 20_000; made++)
+    assert.ok(book.open(bench.wanted({ seconds: 3600, ...many(made) }), bench.now).ok);
+  assert.equal(book.live(bench.now).length, 20_000);
+});
+
+test('whether a service was granted since a moment is known also when so many ended that the grant is forgotten', () => {
+  const bench = new GrantBench();
+  const before = bench.now;
+  open(bench, { seconds: 1, service: 'web', request: 'web' });
+  for (let made = 0; made < 20_000; made++) {
+    open(bench, { seconds: 1, ...many(made) });
+    bench.pass(1 / 100);
+  }
+  assert.equal(bench.book.ofRequest(LAPTOP, 'web' as RequestId), undefined);
+  assert.equal(bench.book.grantedSince('web' as ServiceName, before), true);
+  assert.equal(bench.book.grantedSince('web' as ServiceName, (before + 1) as UnixMicros), false);
 });
 
 test('a clock that is set ends nothing and lengthens nothing', () => {

@@ -38,6 +38,8 @@ export type GrantRecords = Pick<Store, 'putGrant' | 'dropGrant' | 'grants'>;
 
 /** How long an ended grant is remembered, so that a late retry of its request gets the same answer instead of a second grant. */
 const REMEMBERED = 300 * MICROS_PER_SECOND;
+/** The most ended grants that are remembered. A client retries for 12 s: up to 340 grants a second all retries find what they got. */
+const MOST_ENDED = 4096;
 /** The most live grants of one device: no device fills the kernel's sets. */
 const MOST_GRANTS = 4096;
 /** The most places that one device may have armed for one source and endpoint; the rest is for its neighbours behind the same address. */
@@ -68,8 +70,12 @@ export class GrantBook {
   readonly #timed = new Map<string, Set<string>>();
   /** Single-use grants by source and endpoint. */
   readonly #armed = new Map<string, Set<string>>();
-  /** Where the look for what ended long ago is. */
+  /** When a grant of each service was made last. */
+  readonly #latest = new Map<ServiceName, UnixMicros>();
+  /** Where the look for what ended is. */
   #looking: MapIterator<Grant> | undefined;
+  /** Grants that were seen to have ended, by when that was seen. */
+  readonly #ended = new Set<string>();
   #renewal = 0;
   /** Grants whose records the clock was set after. */
   readonly #unrecorded = new Set<string>();
@@ -202,10 +208,9 @@ export class GrantBook {
     return [...this.#grants.values()].filter((grant) => grant.ends > now);
   }
 
-  /** Whether a grant of this service was made at `since` or later; known for five minutes after the grant ended. */
+  /** Whether a grant of this service, that is remembered or was made since the start, was made at `since` or later. */
   grantedSince(service: ServiceName, since: UnixMicros): boolean {
-    for (const grant of this.#grants.values()) if (grant.service === service && grant.created >= since) return true;
-    return false;
+    return (this.#latest.get(service) ?? -Infinity) >= since;
   }
 
   /**
@@ -396,6 +401,8 @@ export class GrantBook {
 
   #index(grant: Grant): void {
     this.#grants.set(grant.id, grant);
+    if (grant.service !== undefined)
+      this.#latest.set(grant.service, Math.max(this.#latest.get(grant.service) ?? 0, grant.created) as UnixMicros);
     if (grant.device !== undefined) this.#byRequest.set(grant.device + grant.request, grant.id);
     for (const [index, key] of this.#places(grant)) {
       const ids = index.get(key);
@@ -426,6 +433,7 @@ export class GrantBook {
     this.#unindex(grant);
     this.#grants.delete(grant.id);
     this.#unrecorded.delete(grant.id);
+    this.#ended.delete(grant.id);
     if (grant.device !== undefined) this.#byRequest.delete(grant.device + grant.request);
   }
 
@@ -444,8 +452,8 @@ export class GrantBook {
   }
 
   /**
-   * Looks at a few grants for what ended long ago, and forgets that. More are looked at, and more can be forgotten, than are made, so the book is bounded by
-   * what was granted in the last minutes; and however many end together, no knock waits for all of them.
+   * Looks at a few grants for what ended: that is in no index any more, and forgotten when it ended long ago or is too much. More are looked at, and more
+   * can be forgotten, than are made, so the book is bounded by what is live; and however many end together, no knock waits for all of them.
    */
   #prune(now: UnixMicros): void {
     let forgotten = 0;
@@ -457,8 +465,19 @@ export class GrantBook {
         return;
       }
       const grant = next.value;
-      if (grant.ends + REMEMBERED > now) continue;
-      this.#forget(grant);
+      if (grant.ends > now) continue;
+      if (grant.ends + REMEMBERED <= now) {
+        this.#forget(grant);
+        forgotten++;
+        continue;
+      }
+      // It shares nothing any more; the next grant of its device or source need not pass it.
+      this.#unindex(grant);
+      this.#ended.add(grant.id);
+      const [oldest] = this.#ended.size > MOST_ENDED ? this.#ended : [];
+      const first = oldest === undefined ? undefined : this.#grants.get(oldest);
+      if (first === undefined) continue;
+      this.#forget(first);
       forgotten++;
     }
   }

@@ -42,6 +42,8 @@ export interface MonitorOptions {
   readonly fwknop?: string;
   /** Entry module of the sentry; another one only in tests of what a taken-over sentry can do. */
   readonly sentryEntry?: string;
+  /** The clock, and time as the kernel counts it; others only in tests that let time run faster. */
+  readonly time?: { readonly clock: () => UnixMicros; readonly uptime: () => UnixMicros };
 }
 
 /**
@@ -55,7 +57,7 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
   confine(preview.port);
   forbidCoreDumps();
   await refuseSecond(preview.socket);
-  const clock = (): UnixMicros => (Date.now() * 1000) as UnixMicros;
+  const clock = options.time?.clock ?? ((): UnixMicros => (Date.now() * 1000) as UnixMicros);
   const started = clock();
   const log = makeLog((line) => process.stderr.write(`${line}\n`));
   const notify = (lines: string): boolean => notifyManager(process.env['NOTIFY_SOCKET'], lines);
@@ -71,7 +73,18 @@ export async function runMonitor(options: MonitorOptions): Promise<number> {
   const moreDoors: GateOptions['moreDoors'] =
     knockd === undefined ? undefined : (configuration, leaveOut) => knockdDoors(knockd, configuration, leaveOut);
   const fwknop = fwknopOptions(options.fwknop, preview, log);
-  using gate = new Gate({ configFile, firewall: openNftables(), clock, log, commands, oneTime, moreDoors, fwknop });
+  const uptime = options.time?.uptime;
+  using gate = new Gate({
+    configFile,
+    firewall: openNftables(),
+    clock,
+    uptime,
+    log,
+    commands,
+    oneTime,
+    moreDoors,
+    fwknop,
+  });
   const { configuration } = gate;
   using sentry = startSentry({
     port: configuration.port,

@@ -1,3 +1,7 @@
+import { ADDRESS_SIZE } from '@postern/protocol';
+import { ByteTable, NOWHERE } from './byte-table.ts';
+import { lazyMemory } from './lazy-memory.ts';
+
 /** A rate with a burst: `burst` at once, then `rate` a second. */
 export interface Rate {
   readonly burst: number;
@@ -15,10 +19,13 @@ export interface Rate {
 export class Budget {
   /** The most prefixes that are remembered. */
   readonly capacity: number;
+  /** Bytes that it takes when so many are. */
+  readonly bytes: number;
   readonly #total: Bucket;
   readonly #prefix: Bucket;
-  /** Time at which the bucket is full again, by prefix; the longest unused first. */
-  readonly #full = new Map<string, number>();
+  readonly #places: ByteTable;
+  /** Time at which the bucket is full again, by place. */
+  readonly #full: Float64Array;
   #totalFull = 0;
   #last = 0;
 
@@ -26,38 +33,37 @@ export class Budget {
     this.#total = bucketOf(total);
     this.#prefix = bucketOf(prefix);
     this.capacity = Math.ceil(total.burst + (total.rate * prefix.burst) / prefix.rate) + 1;
+    this.#places = new ByteTable(this.capacity, ADDRESS_SIZE);
+    this.#full = new Float64Array(lazyMemory(8 * this.capacity));
+    this.bytes = this.#places.bytes + this.#full.byteLength;
   }
 
   /** How many prefixes are remembered. */
   get size(): number {
-    return this.#full.size;
+    return this.#places.size;
   }
 
-  /** Takes `units` for `prefix` at `now` (microseconds). False, and nothing taken, when there are not so many left. */
-  take(prefix: string, now: number, units = 1): boolean {
+  /**
+   * Takes `units` for `prefix` at `now` (microseconds). False, and nothing taken, when there are not so many left.
+   * @param prefix - up to 16 bytes: an address with zeros after its prefix
+   */
+  take(prefix: Uint8Array, now: number, units = 1): boolean {
     if (now < this.#last) this.#forget();
     this.#last = now;
+    const place = this.#places.find(prefix);
     const total = after(this.#totalFull, this.#total, now, units);
-    const own = after(this.#full.get(prefix) ?? 0, this.#prefix, now, units);
+    const own = after(place === NOWHERE ? 0 : (this.#full[place] ?? 0), this.#prefix, now, units);
     if (total === undefined || own === undefined) return false;
     this.#totalFull = total;
-    this.#full.delete(prefix);
-    if (this.#full.size === this.capacity) this.#forgetOldest();
-    this.#full.set(prefix, own);
+    if (place !== NOWHERE) this.#places.touch(place);
+    this.#full[place === NOWHERE ? this.#places.add(prefix) : place] = own;
     return true;
   }
 
   /** The clock went back: what was counted against the old one would lock everybody out until it is that time again. */
   #forget(): void {
     this.#totalFull = 0;
-    this.#full.clear();
-  }
-
-  #forgetOldest(): void {
-    for (const prefix of this.#full.keys()) {
-      this.#full.delete(prefix);
-      return;
-    }
+    this.#places.clear();
   }
 }
 

@@ -1,3 +1,7 @@
+import { PACKET } from '@postern/protocol';
+import { ByteTable, NOWHERE } from './byte-table.ts';
+import { lazyMemory } from './lazy-memory.ts';
+
 /** How often packets with one nonce may fail before it is not looked at any more. */
 export const MOST_FAILURES = 8;
 
@@ -7,33 +11,38 @@ export const MOST_FAILURES = 8;
  * no room.
  */
 export class FailedNonces {
-  readonly #most: number;
-  readonly #failures = new Map<string, number>();
+  /** Bytes that it takes when so many are remembered as may be. */
+  readonly bytes: number;
+  readonly #places: ByteTable;
+  readonly #failures: Uint8Array;
 
   /** @param most the most nonces that are remembered */
   constructor(most: number) {
-    this.#most = most;
+    this.#places = new ByteTable(most, PACKET.nonceSize);
+    this.#failures = new Uint8Array(lazyMemory(most));
+    this.bytes = this.#places.bytes + this.#failures.byteLength;
   }
 
   /** How many nonces are remembered. */
   get size(): number {
-    return this.#failures.size;
+    return this.#places.size;
   }
 
-  /** Whether the nonce failed too often. */
-  has(nonce: string): boolean {
-    return (this.#failures.get(nonce) ?? 0) >= MOST_FAILURES;
+  /** Whether the nonce (8 bytes) failed too often. */
+  has(nonce: Uint8Array): boolean {
+    const place = this.#places.find(nonce);
+    return place !== NOWHERE && (this.#failures[place] ?? 0) >= MOST_FAILURES;
   }
 
   /** Counts one failure. */
-  add(nonce: string): void {
-    const failures = this.#failures.get(nonce);
-    if (failures === undefined && this.#failures.size === this.#most) {
-      for (const oldest of this.#failures.keys()) {
-        this.#failures.delete(oldest);
-        break;
-      }
-    }
-    this.#failures.set(nonce, (failures ?? 0) + 1);
+  add(nonce: Uint8Array): void {
+    const place = this.#places.find(nonce);
+    if (place === NOWHERE) this.#failures[this.#places.add(nonce)] = 1;
+    else this.#failures[place] = Math.min(MOST_FAILURES, (this.#failures[place] ?? 0) + 1);
+  }
+
+  /** Forgets all nonces. */
+  clear(): void {
+    this.#places.clear();
   }
 }

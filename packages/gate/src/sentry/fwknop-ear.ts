@@ -2,12 +2,14 @@
  * The sentry's look at packets of fwknop's format: which credential opens one, within a ration of work. Pure: no I/O, no clock. The format names no key, so
  * that a stranger's packet is tried with every one; what keeps that cheap is here, and in the codec.
  */
-import { accept, prefixKey, refuse, type Result, type UnixMicros } from '@postern/protocol';
+import { accept, ADDRESS_SIZE, refuse, type Result, type UnixMicros, writeBlock } from '@postern/protocol';
 import { FwknopKeyring, fwknopShape, type FwknopOpened, type FwknopRefusal } from '@postern/protocol/fwknop';
 import type { CredentialFrame, CredentialPiece } from '../line/fwknop-codec.ts';
 import type { FwknopCounter } from '../line/frame.ts';
 import { Budget, type Rate } from './budget.ts';
+import { ByteTable, NOWHERE } from './byte-table.ts';
 import { isAmong } from './fwknop-sources.ts';
+import { lazyMemory } from './lazy-memory.ts';
 import { Seen } from './seen.ts';
 
 /** Credentials that are tried on a packet of the usual size for one unit of work: some 30 µs. */
@@ -36,6 +38,8 @@ const MOST_KNOWN = 16_384;
 const END = 22;
 /** Ends and contents of packets that are remembered, so that a copy is not told again. */
 const MOST_SEEN = 8192;
+/** A SHA-256, or the shorter {@link END} of a packet; source and destination. */
+const SIZES = { mac: 32, source: 2 * ADDRESS_SIZE } as const;
 
 const PREFIX_BITS = { 4: 24, 6: 56 } as const;
 const SOURCE_BITS = { 4: 32, 6: 64 } as const;
@@ -50,12 +54,17 @@ export interface Way {
 
 /** Credentials as the monitor told them, and what was learnt about sources. */
 export class FwknopEar {
-  readonly #known = new Map<string, number>();
+  /** Sources whose last credential is remembered, and the index of that, by place. */
+  readonly #known = new ByteTable(MOST_KNOWN, ADDRESS_SIZE);
+  readonly #last = new Uint32Array(lazyMemory(4 * MOST_KNOWN));
   readonly #budget = new Budget(TOTAL, PREFIX);
   /** One loud neighbour leaves most of the ration of a prefix to the others. */
   readonly #sourceBudget = new Budget(TOTAL, SOURCE);
   readonly #knownBudget = new Budget(KNOWN_TOTAL, KNOWN);
-  readonly #seen = new Seen(MOST_SEEN);
+  readonly #seen = new Seen(MOST_SEEN, SIZES);
+  /** Of the packet that is looked at: the way that it came, source and destination; the block of its source. */
+  readonly #path = new Uint8Array(SIZES.source);
+  readonly #block = new Uint8Array(ADDRESS_SIZE);
   #coming: { readonly serial: number; readonly pieces: CredentialPiece[] } = { serial: 0, pieces: [] };
   #pieces: readonly CredentialPiece[] = [];
   /** Of a source that may use everything; undefined where some may not. */
@@ -100,21 +109,22 @@ export class FwknopEar {
     const keyring = this.#keyring;
     if (keyring === undefined || !fwknopShape(payload).ok) return refuse('form');
     // A copy that came to another address is another packet: where the first one came, it may not count.
-    const path = `${sourceKey(way)}${Buffer.from(way.destination).toString('latin1')}`;
+    const path = this.#path;
+    path.set(way.source);
+    path.set(way.destination, ADDRESS_SIZE);
     // What was tried in vain is remembered already; a copy is told by its end, before any work.
-    const end = Buffer.from(payload.subarray(-END)).toString('latin1');
+    const end = payload.subarray(-END);
     if (after < 0 && this.#seen.look(end, path) !== 'new') return refuse('duplicate');
     const opened = this.#try(keyring, payload, way, now, after);
     if (!opened.ok || after >= 0) return opened;
     const { credential, replayId, kind } = opened.value;
     // The same in another writing, which only a packet without an HMAC may have.
-    const id = Buffer.from(replayId).toString('latin1');
-    if (this.#seen.look(id, path) !== 'new') return refuse('duplicate');
-    this.#seen.remember(id, path);
+    if (this.#seen.look(replayId, path) !== 'new') return refuse('duplicate');
+    this.#seen.remember(replayId, path);
     // A copy, or what needs no key, would let strangers say who is known, and what is a copy by its end alone.
     if (kind === 'message' || this.#pieces[credential]?.credential.hmac !== undefined) {
       this.#seen.remember(end, path);
-      this.#learn(sourceKey(way), credential);
+      this.#learn(way.source, credential);
     }
     return opened;
   }
@@ -126,9 +136,9 @@ export class FwknopEar {
     now: UnixMicros,
     after: number,
   ): Result<FwknopOpened, FwknopCounter> {
-    const source = sourceKey(way);
-    const last = this.#known.get(source);
-    if (last !== undefined && last > after && this.#knownBudget.take(source, now)) {
+    const place = this.#known.find(way.source);
+    const last = place === NOWHERE ? undefined : this.#last[place];
+    if (last !== undefined && last > after && this.#knownBudget.take(way.source, now)) {
       const opened = keyring.open(payload, { allowed: (index) => index === last });
       if (opened.ok) return opened;
     }
@@ -142,8 +152,10 @@ export class FwknopEar {
   }
 
   #ration({ family, source }: Way, now: UnixMicros, units: number): boolean {
-    if (!this.#sourceBudget.take(prefixKey(source, SOURCE_BITS[family]), now, units)) return false;
-    return this.#budget.take(prefixKey(source, PREFIX_BITS[family]), now, units);
+    writeBlock(source, SOURCE_BITS[family], this.#block);
+    if (!this.#sourceBudget.take(this.#block, now, units)) return false;
+    writeBlock(source, PREFIX_BITS[family], this.#block);
+    return this.#budget.take(this.#block, now, units);
   }
 
   /** How many trials are taken of the ration; 0 where nothing is rationed. */
@@ -156,20 +168,11 @@ export class FwknopEar {
     return trials;
   }
 
-  #learn(source: string, credential: number): void {
-    this.#known.delete(source);
-    if (this.#known.size === MOST_KNOWN) {
-      for (const oldest of this.#known.keys()) {
-        this.#known.delete(oldest);
-        break;
-      }
-    }
-    this.#known.set(source, credential);
+  #learn(source: Uint8Array, credential: number): void {
+    const known = this.#known.find(source);
+    if (known !== NOWHERE) this.#known.touch(known);
+    this.#last[known === NOWHERE ? this.#known.add(source) : known] = credential;
   }
-}
-
-function sourceKey({ family, source }: Way): string {
-  return prefixKey(source, family === 4 ? 32 : 128);
 }
 
 function counterOf(reason: FwknopRefusal): FwknopCounter {

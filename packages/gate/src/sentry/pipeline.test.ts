@@ -7,6 +7,8 @@ import {
   epochOf,
   importSigner,
   importStaticPrivate,
+  PACKET,
+  type Random,
   type RequestId,
   sealRequest,
   type Statement,
@@ -32,9 +34,17 @@ interface Wish {
   readonly at?: number;
   readonly gate?: typeof stranger;
   readonly audience?: Uint8Array;
+  readonly random?: Random;
 }
 
-function packetOf({ suite = 1, key = gateKey, at = NOW, gate = statics[suite], audience }: Wish = {}): Buffer {
+function packetOf({
+  suite = 1,
+  key = gateKey,
+  at = NOW,
+  gate = statics[suite],
+  audience,
+  random = randomBytes,
+}: Wish = {}): Buffer {
   const statement: Statement = {
     kind: 'whoami',
     singleUse: false,
@@ -50,7 +60,7 @@ function packetOf({ suite = 1, key = gateKey, at = NOW, gate = statics[suite], a
     newDevice: undefined,
   };
   const keys = deriveEpochKeys(key, epochOf(at as UnixMicros));
-  return Buffer.from(sealRequest({ gate: gate.public, keys, statement, signer, random: randomBytes }).packet);
+  return Buffer.from(sealRequest({ gate: gate.public, keys, statement, signer, random }).packet);
 }
 
 function address(last: number, third = 0): Uint8Array {
@@ -149,6 +159,23 @@ test('a prefix that uses up its ration does not take it from others', () => {
   assert.equal(outcome(pipeline, packetOf(), address(77)), 'budget');
   assert.equal(outcome(pipeline, packetOf(), address(1, 1)), 'opened', 'another /24');
   assert.equal(outcome(pipeline, packetOf(), address(1), NOW + 1_000_000), 'opened', 'a second later');
+});
+
+test('an epoch begins with nothing of what failed and was seen in the one whose memory it takes over', () => {
+  const pipeline = pipelineOf();
+  const nonce = randomBytes(PACKET.nonceSize);
+  const random = (size: number): Uint8Array => (size === PACKET.nonceSize ? nonce : randomBytes(size));
+  for (let epoch = 0; epoch < 6; epoch++) {
+    const now = NOW + 2 * epoch * EPOCH;
+    const packet = packetOf({ at: now, random });
+    assert.equal(outcome(pipeline, packet, address(1), now), 'opened');
+    for (let failure = 0; failure < MOST_FAILURES; failure++) {
+      const forged = Buffer.from(packet);
+      forged.writeUInt32BE(failure, 336);
+      assert.equal(outcome(pipeline, forged, address(1), now), 'mac');
+    }
+    assert.equal(outcome(pipeline, packet, address(1), now), 'nonce-failed');
+  }
 });
 
 test('what was seen is kept when keys rotate and epochs turn', () => {

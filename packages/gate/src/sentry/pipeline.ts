@@ -3,6 +3,7 @@
  */
 import {
   accept,
+  ADDRESS_SIZE,
   deriveEpochKeys,
   type EpochKeys,
   equal,
@@ -10,7 +11,6 @@ import {
   lengthMatches,
   macMatches,
   PACKET,
-  prefixKey,
   refuse,
   type Refusal,
   type Result,
@@ -20,6 +20,7 @@ import {
   unmaskRequest,
   type Unsealed,
   unsealUnmasked,
+  writeBlock,
 } from '@postern/protocol';
 import { Budget, type Rate } from './budget.ts';
 import { FailedNonces } from './failed-nonces.ts';
@@ -44,6 +45,8 @@ export const LIMITS: Limits = {
   packets: 16_384,
   nonces: 4_096,
 };
+
+const SIZES = { mac: PACKET.macSize, source: ADDRESS_SIZE } as const;
 
 /** Prefix lengths that share a ration: what one customer usually has. */
 const PREFIX = { 4: 24, 6: 56 } as const;
@@ -72,6 +75,8 @@ export class Pipeline {
   readonly #limits: Limits;
   readonly #budget: Budget;
   #gateKeys: readonly Uint8Array[] = [];
+  /** The block of addresses that the packet came from. */
+  readonly #block = new Uint8Array(ADDRESS_SIZE);
   #held: readonly [number, number] = [0, 0];
   #live: readonly Live[] = [];
 
@@ -98,24 +103,24 @@ export class Pipeline {
     const live = this.#live.find(({ keys }) => tagMatches(packet, keys.tag));
     if (live === undefined) return refuse('tag');
 
-    const nonce = packet.toString('latin1', PACKET.nonce, PACKET.nonce + PACKET.nonceSize);
+    const nonce = packet.subarray(PACKET.nonce, PACKET.nonce + PACKET.nonceSize);
     if (live.failed.has(nonce)) return refuse('nonce-failed');
 
-    const mac = packet.toString('latin1', packet.length - PACKET.macSize);
-    const from = prefixKey(source, family === 4 ? 32 : 128);
-    const sighting = live.seen.look(mac, from);
+    const mac = packet.subarray(packet.length - PACKET.macSize);
+    const sighting = live.seen.look(mac, source);
     if (sighting !== 'new') return refuse(sighting);
 
     if (!macMatches(packet, live.keys.mac)) {
       live.failed.add(nonce);
       return refuse('mac');
     }
-    live.seen.remember(mac, from);
+    live.seen.remember(mac, source);
 
     const unmasked = unmaskRequest(packet, live.keys.mask);
     if (!unmasked.ok) return unmasked;
     if (this.#pqRequired && unmasked.value.suite !== 2) return refuse('suite-refused');
-    if (!this.#budget.take(prefixKey(source, PREFIX[family]), now)) return refuse('budget');
+    writeBlock(source, PREFIX[family], this.#block);
+    if (!this.#budget.take(this.#block, now)) return refuse('budget');
 
     const unsealed = unsealUnmasked(unmasked.value, this.#statics);
     return unsealed.ok ? accept({ gateKey: live.gateKey, unsealed: unsealed.value }) : unsealed;
@@ -130,15 +135,26 @@ export class Pipeline {
   #derive(held: readonly [number, number]): void {
     const old = this.#live;
     this.#held = held;
-    this.#live = this.#gateKeys.slice(0, 2).flatMap((secret, index) =>
-      held.map((epoch) => {
-        const gateKey = index === 0 ? 0 : 1;
-        const kept = old.find((live) => live.epoch === epoch && equal(live.secret, secret));
-        if (kept !== undefined) return { ...kept, gateKey };
-        const keys = deriveEpochKeys(secret, epoch);
-        const { packets, nonces } = this.#limits;
-        return { gateKey, secret, epoch, keys, seen: new Seen(packets), failed: new FailedNonces(nonces) };
-      }),
-    );
+    const wanted = this.#gateKeys
+      .slice(0, 2)
+      .flatMap((secret, index) => held.map((epoch) => ({ gateKey: index === 0 ? 0 : 1, secret, epoch }) as const));
+    const keptFor = (epoch: number, secret: Uint8Array): Live | undefined =>
+      old.find((live) => live.epoch === epoch && equal(live.secret, secret));
+    const kept = wanted.map(({ epoch, secret }) => keptFor(epoch, secret));
+    // What an epoch that ended takes is used again: megabytes each hour would wait for a collection.
+    const free = old.filter((live) => !kept.includes(live));
+    this.#live = wanted.map(({ gateKey, secret, epoch }, index) => {
+      const same = kept[index];
+      if (same !== undefined) return { ...same, gateKey };
+      const { seen, failed } = free.pop() ?? this.#memory();
+      seen.clear();
+      failed.clear();
+      return { gateKey, secret, epoch, keys: deriveEpochKeys(secret, epoch), seen, failed };
+    });
+  }
+
+  #memory(): Pick<Live, 'seen' | 'failed'> {
+    const { packets, nonces } = this.#limits;
+    return { seen: new Seen(packets, SIZES), failed: new FailedNonces(nonces) };
   }
 }

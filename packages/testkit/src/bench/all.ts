@@ -1,5 +1,5 @@
 /** `script/bench all`: every metric in turn, each into a file of its own, and then the page. */
-import { METRICS } from './metrics/all-metrics.ts';
+import { METRICS, PAGE_METRICS } from './metrics/all-metrics.ts';
 import { thisMachine } from './report/machine.ts';
 import { sectionText, type AnyMetric } from './report/page.ts';
 import { revive, writeRecord } from './report/record.ts';
@@ -14,7 +14,7 @@ function minutes(seconds: number): string {
 
 /**
  * Measures the metrics of these names, or all of them. One that fails does not keep the others from being measured. With `small` it only
- * tries them: nothing is kept, and the text that would be in the page is told.
+ * tries them: nothing is kept, and the text that would be in the page is told. With `json` the results are told as JSON, a line each, and no text.
  *
  * @returns whether all of them could be measured
  */
@@ -24,12 +24,18 @@ export async function benchAll(
     say,
     tell,
     small,
-  }: { readonly say: (line: string) => void; readonly tell: (line: string) => void; readonly small: boolean },
+    json,
+  }: {
+    readonly say: (line: string) => void;
+    readonly tell: (line: string) => void;
+    readonly small: boolean;
+    readonly json: boolean;
+  },
 ): Promise<boolean> {
   // The one that can leave something out comes last, and takes the time that the others did not need.
-  const wanted: readonly AnyMetric[] = METRICS.filter(({ name }) => names.length === 0 || names.includes(name)).sort(
-    (a, b) => Number(a.name === 'flood') - Number(b.name === 'flood'),
-  );
+  const wanted: readonly AnyMetric[] = (
+    names.length === 0 ? [...METRICS] : PAGE_METRICS.filter(({ name }) => names.includes(name))
+  ).sort((a, b) => Number(a.name === 'flood') - Number(b.name === 'flood'));
   const failed: string[] = [];
   const end = performance.now() + WHOLE * 1000;
   for (const [i, metric] of wanted.entries()) {
@@ -51,8 +57,10 @@ export async function benchAll(
       const took = Math.round((performance.now() - begun) / 1000);
       say(`  took ${String(took)} s`);
       const day = new Date().toISOString().slice(0, 10);
-      if (!small) writeRecord({ metric: metric.name, day, took, machine, result });
-      else for (const line of sectionText(metric, revive(JSON.stringify(result)), new Map())) tell(line);
+      const kept = { metric: metric.name, day, took, machine, result };
+      if (!small) writeRecord(kept);
+      if (json) tell(JSON.stringify(kept));
+      else if (small) for (const line of sectionText(metric, revive(JSON.stringify(result)), new Map())) tell(line);
     } catch (error) {
       failed.push(metric.name);
       say(`  FAILED: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);

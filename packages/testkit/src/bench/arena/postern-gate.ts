@@ -54,6 +54,10 @@ export interface PosternGateOptions {
   readonly start?: boolean;
   /** Seconds of a grant. */
   readonly seconds?: number;
+  /** The gate's clock, Unix µs; this machine's if it is left out. */
+  readonly clock?: () => number;
+  /** Starts the daemon in another way than `posternd run`. */
+  readonly begin?: (files: GateFiles) => Promise<void>;
 }
 
 function entry(name: string, publicKey: Uint8Array): string {
@@ -76,6 +80,7 @@ export class PosternGate implements AsyncDisposable {
   /** A device that is enrolled, unless nobody is to mean harm. */
   readonly hostile: Signer;
   readonly #keys: readonly string[];
+  readonly #clock: () => number;
   readonly #stack: AsyncDisposableStack;
   #sealing: Sealing | undefined;
   #sealed = 0;
@@ -88,6 +93,7 @@ export class PosternGate implements AsyncDisposable {
     signers: readonly Signer[],
     hostile: Signer,
     keys: readonly string[],
+    clock: () => number,
     stack: AsyncDisposableStack,
   ) {
     this.files = files;
@@ -96,22 +102,15 @@ export class PosternGate implements AsyncDisposable {
     this.signers = signers;
     this.hostile = hostile;
     this.#keys = keys;
+    this.#clock = clock;
     this.#stack = stack;
   }
 
   /** Writes and starts it. */
   static async build(world: Namespace, options: PosternGateOptions): Promise<PosternGate> {
-    const {
-      network,
-      sources,
-      devices,
-      more = 0,
-      keyed = 0,
-      doors = false,
-      start = true,
-      seconds = 30,
-      harm = true,
-    } = options;
+    const { network, sources, devices, more = 0, keyed = 0, doors = false, start = true, seconds = 30 } = options;
+    const { harm = true } = options;
+    const { clock = () => Date.now() * 1000, begin = (gate: GateFiles) => gate.start() } = options;
     await using stack = new AsyncDisposableStack();
     const namespace = stack.use(new Namespace('gate'));
     joinWorld(namespace, world, network, sources);
@@ -155,8 +154,8 @@ export class PosternGate implements AsyncDisposable {
       writeFileSync(join(files.directory, 'knock.keys'), keys.join(''), secret);
     }
     const keys = knockers.map(({ key }) => key);
-    if (start) await files.start();
-    return new PosternGate(files, network, signers, hostile, keys, stack.move());
+    if (start) await begin(files);
+    return new PosternGate(files, network, signers, hostile, keys, clock, stack.move());
   }
 
   get address(): string {
@@ -187,8 +186,8 @@ export class PosternGate implements AsyncDisposable {
   }
 
   /** The keys of this hour. */
-  epochKeys(now: number = Date.now()): EpochKeys {
-    return deriveEpochKeys(this.sealing.gateKey, epochOf((now * 1000) as UnixMicros));
+  epochKeys(): EpochKeys {
+    return deriveEpochKeys(this.sealing.gateKey, epochOf(this.#clock() as UnixMicros));
   }
 
   /** A packet that was never sealed before, of the device whose turn it is or of `signer`, for a source. */
@@ -199,7 +198,7 @@ export class PosternGate implements AsyncDisposable {
     const { statics, stateId } = this.sealing;
     const gate = statics[suite];
     // A device's clock never says the same twice.
-    this.#time = Math.max(this.#time + 1, Date.now() * 1000);
+    this.#time = Math.max(this.#time + 1, this.#clock());
     return sealRequest({
       gate,
       keys: this.epochKeys(),

@@ -2,6 +2,7 @@
 import type { AnyMetric } from '../report/page.ts';
 import { clientMetric } from './client.ts';
 import { devicesMetric } from './devices.ts';
+import { enduranceMetric } from './endurance.ts';
 import { floodMetric } from './flood.ts';
 import { grantsMetric } from './grants.ts';
 import { latencyMetric } from './latency.ts';
@@ -30,3 +31,9 @@ export const METRICS: readonly AnyMetric[] = [
   any(clientMetric),
   any(startMetric),
 ];
+
+/** Those that take longer, each by itself. */
+export const LONG_METRICS: readonly AnyMetric[] = [any(enduranceMetric)];
+
+/** What the page tells of. */
+export const PAGE_METRICS: readonly AnyMetric[] = [...METRICS, ...LONG_METRICS];
