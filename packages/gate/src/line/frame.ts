@@ -50,7 +50,7 @@ export const REQUEST_FRAME = {
   knockKey: 256,
 } as const;
 
-/** What the sentry counts of port knocks: knocks that it saw, packets that were none, events that it sent or that the line was too full for. */
+/** What the sentry counts of port knocks: knocks that it saw, packets that were none, events that it sent, and those that were lost to a full line or the ration of their source. */
 export const KNOCK_COUNTERS = ['knocks', 'strange', 'doors', 'keyed', 'busy'] as const;
 
 /**

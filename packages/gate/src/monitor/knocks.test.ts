@@ -153,7 +153,10 @@ test('a door opens its service for its time, to who knocked, and longer when he 
   const source = { family: 4, address: ADA, prefix: 32 };
   const [{ id = '', ...first } = {}] = bench.changes as { id?: string }[];
   assert.equal(id.length, 16);
-  assert.deepEqual({ ...first, target: undefined }, { kind: 'set', source, endpoint, seconds: 20, target: undefined });
+  assert.deepEqual(
+    { ...first, target: undefined },
+    { kind: 'set', source, endpoint, seconds: 20, target: undefined, fresh: true },
+  );
   bench.time += 10 * SECOND;
   assert.equal(bench.door(), undefined);
   const [, second] = bench.changes as { id?: string }[];

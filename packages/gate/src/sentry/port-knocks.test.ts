@@ -19,9 +19,15 @@ class Bench {
     count: (what) => this.counted.push(what),
   });
 
-  hear(protocol: PortKnock['protocol'], number: number, after = 0, flags = protocol === 'tcp' ? 2 : 0): void {
+  hear(
+    protocol: PortKnock['protocol'],
+    number: number,
+    after = 0,
+    flags = protocol === 'tcp' ? 2 : 0,
+    from = ADA,
+  ): void {
     const knock = newPortKnock(4);
-    knock.source.set(ADA);
+    knock.source.set(from);
     knock.destination.set(HERE);
     Object.assign(knock, { protocol, number, port: protocol === 'icmp' ? 0 : number, flags });
     this.knocks.hear(knock, (NOW + after * MICROS) as UnixMicros);
@@ -54,6 +60,17 @@ test('a door is told of once, with the table that it is in and who knocked where
     { type: 'door', family: 4, door: 0, sequence: 0, serial: 9, source: ADA, destination: HERE },
   ]);
   assert.deepEqual(bench.counted, ['knocks', 'knocks', 'doors']);
+});
+
+test('who finishes a sequence again and again is told of eight times, and takes nothing from others', () => {
+  const bench = new Bench();
+  bench.table(9, piece(0, 7000), piece(1, 7001));
+  for (let i = 0; i < 5_000; i++) bench.hear('tcp', 7000 + (i & 1), i);
+  assert.equal(bench.sent.length, 10, '8 at once, one in 2 s, and the events of 5 s');
+  assert.equal(bench.counted.filter((what) => what === 'busy').length, 5_000 - bench.sent.length);
+  const before = bench.sent.length;
+  bench.hear('tcp', 7000, 5_000, 2, HERE);
+  assert.equal(bench.sent.length, before + 1);
 });
 
 test('gaps are counted in milliseconds on the line: too early is too early', () => {

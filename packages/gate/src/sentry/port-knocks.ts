@@ -1,9 +1,11 @@
 /** The sentry's look at port knocks: matchers, and the tables for them that the monitor sends. Pure: no I/O, no clock. */
 import {
+  ADDRESS_SIZE,
   ClassicMatcher,
   KEYED_LIMITS,
   KeyedMatcher,
   slotOf,
+  writeBlock,
   type ClassicLimits,
   type DoorSequence,
   type KeyedLimits,
@@ -11,6 +13,7 @@ import {
 } from '@postern/protocol';
 import type { DoorsFrame, DropFrame, Piece, SentryFrame, SetsFrame } from '../line/codec.ts';
 import type { KNOCK_COUNTERS } from '../line/frame.ts';
+import { Budget, type Rate } from './budget.ts';
 import { isPossibleSource } from './decode-packet.ts';
 import { isPureSyn, type PortKnock } from './decode-port-knock.ts';
 
@@ -19,6 +22,12 @@ const DOOR_LIMITS: ClassicLimits = { sources: 16_384, attempts: 32_768, attempts
 
 /** Memory of numbers and sets: at most 8 MB of the heap and 14 MB beside it. 4,096 devices and services in four slots. */
 const SET_LIMITS: KeyedLimits = { ...KEYED_LIMITS, sources: 16_384, sets: 16_384 };
+
+/** Events of doors, all together: as many as the line takes. */
+const EVENTS: Rate = { burst: 100, rate: 20 };
+/** Those of one IPv4 address or IPv6 /64: who finishes a sequence again and again uses up no door. */
+const EVENTS_OF_SOURCE: Rate = { burst: 8, rate: 0.5 };
+const SOURCE_BITS = { 4: 32, 6: 64 } as const;
 
 /** A set of a slot so much older than the newest one says that the clock went back. */
 const BACK = 3;
@@ -36,6 +45,8 @@ export class PortKnocks {
   /** Made when there is something for them to match: they hold memory. */
   #classic: ClassicMatcher | undefined;
   #keyed: KeyedMatcher | undefined;
+  readonly #events = new Budget(EVENTS, EVENTS_OF_SOURCE);
+  readonly #block = new Uint8Array(ADDRESS_SIZE);
   #serial = 0;
   #pieces: Piece[] = [];
   #newest = 0;
@@ -69,6 +80,11 @@ export class PortKnocks {
     this.#sink.count('knocks');
     const { family } = knock;
     for (const { door, sequence } of this.#classic?.knock(knock, now) ?? []) {
+      writeBlock(knock.source, SOURCE_BITS[family], this.#block);
+      if (!this.#events.take(this.#block, now)) {
+        this.#sink.count('busy');
+        continue;
+      }
       const [source, destination] = [knock.source.slice(), knock.destination.slice()];
       const sent = this.#sink.send({ type: 'door', family, door, sequence, serial: this.#serial, source, destination });
       this.#sink.count(sent ? 'doors' : 'busy');
