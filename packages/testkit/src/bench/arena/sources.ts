@@ -17,7 +17,7 @@ export function strangerIn(network: string): string {
 }
 
 /** The world's own address in a network: the next hop to all others, and the server's only neighbour. */
-function hopIn(network: string): string {
+export function hopIn(network: string): string {
   return `${network}.0.2`;
 }
 

@@ -9,7 +9,7 @@ import { proportionalMemory } from '../../proportional-memory.ts';
 import { askGate } from '../arena/ask-gate.ts';
 import { KNOCK_PORT } from '../arena/contender.ts';
 import { PosternGate, type PosternGateOptions } from '../arena/postern-gate.ts';
-import { serverIn, strangerIn } from '../arena/sources.ts';
+import { hopIn, serverIn } from '../arena/sources.ts';
 import { Burst, close, rawSocket, socketAddress } from '../native-socket.ts';
 import { count, digits } from '../report/wording.ts';
 import { sleep } from '../sleep.ts';
@@ -95,7 +95,7 @@ class Course implements AsyncDisposable {
     const gate = stack.use(await PosternGate.build(world, { ...options, sources: 0 }));
     // A line for each grant, a million times.
     gate.files.mostLog = 1 << 20;
-    gate.namespace.run('ip', ['route', 'add', SOURCES, 'via', strangerIn(options.network)]);
+    gate.namespace.run('ip', ['route', 'add', SOURCES, 'via', hopIn(options.network)]);
     const to = socketAddress(4, addressOf(serverIn(options.network)), 0);
     const fd = await inNamespace(world, () => Promise.resolve(rawSocket(to)));
     stack.defer(() => {
