@@ -19,9 +19,12 @@ import { concat, sized } from './bytes.ts';
 import type { Brand } from './brand.ts';
 
 /** An X25519 private key. Prints and serialises as nothing. */
-export type X25519Private = Brand<KeyObject, 'X25519Private'>;
-/** An X25519 public key. */
-export type X25519Public = Brand<KeyObject, 'X25519Public'>;
+export interface X25519Private {
+  readonly key: KeyObject;
+  readonly agree: Agree;
+}
+/** Gives the 32-byte X25519 shared secret (RFC 7748 section 6.1) with a public key of 32 bytes, or undefined if it is all zero. */
+export type Agree = (publicKey: Uint8Array) => Uint8Array | undefined;
 /** An ML-KEM-768 decapsulation key. Prints and serialises as nothing. */
 export type MlKemPrivate = Brand<KeyObject, 'MlKemPrivate'>;
 /** An ML-KEM-768 encapsulation key. */
@@ -33,6 +36,33 @@ export type Ed25519Public = Brand<KeyObject, 'Ed25519Public'>;
 
 /** A key of an HMAC, made ready once for many messages. Prints and serialises as nothing. */
 export type HmacKey = Brand<KeyObject, 'HmacKey'>;
+
+/**
+ * A shorter way to OpenSSL, for what each packet takes: node:crypto makes objects of its own for every call, and touches so much memory that a packet
+ * that comes after a rest waits for it.
+ */
+export interface Shortcuts {
+  /** HMAC-SHA256 (RFC 2104) of `data` under a key of any length: 32 bytes. */
+  readonly hmacSha256: (key: Uint8Array, data: Uint8Array) => Uint8Array;
+  /** `data` XOR the ChaCha20 stream (RFC 8439) of a key of 32 bytes, for an iv of 16: the block counter, little-endian, and the nonce. */
+  readonly chacha20: (key: Uint8Array, iv: Uint8Array, data: Uint8Array) => Uint8Array;
+  /** What ChaCha20-Poly1305 (RFC 8439) sealed under a key of 32 bytes and a nonce of 12, its tag of 16 at the end; undefined if it is not from there. */
+  readonly aeadOpen: (
+    key: Uint8Array,
+    nonce: Uint8Array,
+    aad: Uint8Array,
+    sealed: Uint8Array,
+  ) => Uint8Array | undefined;
+  /** Makes an X25519 private key (RFC 7748) of 32 bytes ready for many public keys. */
+  readonly x25519: (secret: Uint8Array) => Agree;
+}
+
+let shortcuts: Shortcuts | undefined;
+
+/** From now on these are taken, in this process; undefined: node:crypto alone. Private keys that were imported before stay as they are. */
+export function takeShortcuts(ways: Shortcuts | undefined): void {
+  shortcuts = ways;
+}
 
 /** A hash function by its name here; only for formats of others is one of them MD5 or SHA-1. */
 export type HashName = 'md5' | 'sha1' | 'sha256' | 'sha384' | 'sha512' | 'sha3-256' | 'sha3-512';
@@ -94,7 +124,8 @@ export function shake256(data: Uint8Array, size: number): Uint8Array {
 
 /** HMAC-SHA256 (RFC 2104) of all `parts` in a row: 32 bytes. */
 export function hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array {
-  return plain(createHmac('sha256', keyObject(key)).update(joined(parts)).digest());
+  const data = joined(parts);
+  return shortcuts?.hmacSha256(key, data) ?? plain(createHmac('sha256', keyObject(key)).update(data).digest());
 }
 
 /** HKDF-SHA256-Extract (RFC 5869 section 2.2): a pseudorandom key of 32 bytes. */
@@ -127,7 +158,8 @@ export function equal(a: Uint8Array, b: Uint8Array): boolean {
 export function chacha20(key: Uint8Array, nonce: Uint8Array, data: Uint8Array): Uint8Array {
   const iv = new Uint8Array(16);
   iv.set(sized(nonce, 12, 'chacha20 nonce'), 4);
-  return plain(createCipheriv('chacha20', keyObject(key), iv).update(data));
+  sized(key, 32, 'chacha20 key');
+  return shortcuts?.chacha20(key, iv, data) ?? plain(createCipheriv('chacha20', keyObject(key), iv).update(data));
 }
 
 /** ChaCha20-Poly1305 (RFC 8439 section 2.8) under a 32-byte key and a 12-byte nonce: ciphertext, then the 16-byte tag. */
@@ -149,6 +181,8 @@ export function aeadOpen(
   sealed: Uint8Array,
 ): Uint8Array | undefined {
   if (sealed.length < 16) return undefined;
+  if (shortcuts !== undefined)
+    return shortcuts.aeadOpen(sized(key, 32, 'aead key'), sized(nonce, 12, 'aead nonce'), aad, sealed);
   const size = sealed.length - 16;
   const decipher = createDecipheriv('chacha20-poly1305', keyObject(key), nonce, { authTagLength: 16 });
   decipher.setAAD(aad, { plaintextLength: size });
@@ -164,26 +198,28 @@ export function aeadOpen(
 
 /** The X25519 private key (RFC 7748) of 32 bytes. @throws RangeError on another size */
 export function importX25519Private(secret: Uint8Array): X25519Private {
-  return rawPrivate(sized(secret, 32, 'x25519 private key'), 'x25519', 'raw-private') as X25519Private;
-}
-
-/** The X25519 public key (RFC 7748) of 32 bytes: any are one. @throws RangeError on another size */
-export function importX25519Public(bytes: Uint8Array): X25519Public {
-  return rawPublic(sized(bytes, 32, 'x25519 public key'), 'x25519') as X25519Public;
+  const key = rawPrivate(sized(secret, 32, 'x25519 private key'), 'x25519', 'raw-private');
+  return { key, agree: shortcuts?.x25519(secret) ?? agreeBy(key) };
 }
 
 /** The 32 bytes of the public key that belongs to `secret`. */
-export function x25519PublicOf(secret: X25519Private): Uint8Array {
-  return exportPublic(secret);
+export function x25519PublicOf({ key }: X25519Private): Uint8Array {
+  return exportPublic(key);
 }
 
-/** The 32-byte X25519 shared secret (RFC 7748 section 6.1), or undefined if it is all zero. */
-export function x25519(privateKey: X25519Private, publicKey: X25519Public): Uint8Array | undefined {
-  try {
-    return plain(diffieHellman({ privateKey, publicKey }));
-  } catch {
-    return undefined;
-  }
+/** The 32-byte X25519 shared secret with a public key, or undefined if it is all zero. @throws RangeError on a public key of another size */
+export function x25519({ agree }: X25519Private, publicKey: Uint8Array): Uint8Array | undefined {
+  return agree(sized(publicKey, 32, 'x25519 public key'));
+}
+
+function agreeBy(privateKey: KeyObject): Agree {
+  return (publicKey) => {
+    try {
+      return plain(diffieHellman({ privateKey, publicKey: rawPublic(publicKey, 'x25519') }));
+    } catch {
+      return undefined;
+    }
+  };
 }
 
 /** The ML-KEM-768 key pair (FIPS 203 section 7.1) of the 64-byte seed d ‖ z. @throws RangeError on another size */

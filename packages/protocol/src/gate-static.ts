@@ -1,12 +1,5 @@
 import { ascii, concat, copyOf, sized } from './bytes.ts';
-import {
-  importX25519Private,
-  importX25519Public,
-  sha256,
-  type X25519Private,
-  type X25519Public,
-  x25519PublicOf,
-} from './crypto.ts';
+import { importX25519Private, sha256, type X25519Private, x25519PublicOf } from './crypto.ts';
 import {
   type Context,
   contextOf,
@@ -43,8 +36,7 @@ interface StaticCommon {
 
 /** A gate's static public key of one suite, ready to seal to. */
 export type StaticPublic =
-  | (StaticCommon & { readonly suite: 1; readonly key: X25519Public })
-  | (StaticCommon & { readonly suite: 2; readonly key: XWingPublic });
+  (StaticCommon & { readonly suite: 1 }) | (StaticCommon & { readonly suite: 2; readonly key: XWingPublic });
 
 /** A gate's static private key of one suite; holds key objects only, so that printing it shows no secret. */
 export type StaticPrivate =
@@ -62,7 +54,7 @@ export function importStaticPublic(suite: Suite, publicKey: Uint8Array): StaticP
   const audience = hash.subarray(0, 16);
   const info = concat(ascii('postern-spa-v1'), Uint8Array.of(suite), audience);
   return suite === 1
-    ? { suite, bytes, hash, audience, schedule: schedule(0x0020, info), key: importX25519Public(bytes) }
+    ? { suite, bytes, hash, audience, schedule: schedule(0x0020, info) }
     : { suite, bytes, hash, audience, schedule: schedule(0x647a, info), key: importXWingPublic(bytes) };
 }
 
@@ -78,7 +70,7 @@ export function importStaticPrivate(suite: Suite, secret: Uint8Array): StaticPri
 
 /** A fresh shared secret for the holder of `gate`'s private key. @throws RangeError if the key is of small order */
 export function encapsulateTo(gate: StaticPublic, random: Random): Encapsulated {
-  return gate.suite === 1 ? dhKemEncapsulate(gate.key, gate.bytes, random) : xWingEncapsulate(gate.key, random);
+  return gate.suite === 1 ? dhKemEncapsulate(gate.bytes, random) : xWingEncapsulate(gate.key, random);
 }
 
 /** The HPKE context that `enc` opens for us, or undefined if it is of another size or of small order. */

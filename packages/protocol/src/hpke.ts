@@ -9,10 +9,8 @@ import {
   hkdfExpand,
   hkdfExtract,
   importX25519Private,
-  importX25519Public,
   x25519,
   type X25519Private,
-  type X25519Public,
   x25519PublicOf,
 } from './crypto.ts';
 import type { Random } from './random.ts';
@@ -94,15 +92,15 @@ export function exportSecret(context: Context, label: Uint8Array, size: number):
 /**
  * Encap of DHKEM(X25519, HKDF-SHA256), section 4.1; `random` gives the 32 bytes of the ephemeral private key.
  *
- * @param publicBytes the 32 bytes of `publicKey`
+ * @param publicKey 32 bytes
  * @throws RangeError if the public key is of small order
  */
-export function dhKemEncapsulate(publicKey: X25519Public, publicBytes: Uint8Array, random: Random): Encapsulated {
+export function dhKemEncapsulate(publicKey: Uint8Array, random: Random): Encapsulated {
   const ephemeral = importX25519Private(random(32));
   const secret = x25519(ephemeral, publicKey);
   if (secret === undefined) throw new RangeError('x25519 public key: of small order');
   const enc = x25519PublicOf(ephemeral);
-  return { enc, sharedSecret: dhKemSecret(secret, enc, publicBytes) };
+  return { enc, sharedSecret: dhKemSecret(secret, enc, publicKey) };
 }
 
 /** Decap of DHKEM(X25519, HKDF-SHA256), section 4.1: 32 bytes, or undefined if `enc` is not 32 bytes or of small order. */
@@ -112,7 +110,7 @@ export function dhKemDecapsulate(
   enc: Uint8Array,
 ): Uint8Array | undefined {
   if (enc.length !== 32) return undefined;
-  const secret = x25519(privateKey, importX25519Public(enc));
+  const secret = x25519(privateKey, enc);
   return secret === undefined ? undefined : dhKemSecret(secret, enc, publicBytes);
 }
 

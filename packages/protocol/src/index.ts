@@ -1,7 +1,19 @@
 export * from './address.ts';
 export * from './brand.ts';
 export { concat, fromHex, readU16, readU32, readU64, toHex, writeU16, writeU32, writeU64 } from './bytes.ts';
-export { aeadOpen, aeadSeal, chacha20, equal, hkdfExpand, hkdfExtract, hmacSha256, sha256 } from './crypto.ts';
+export {
+  type Agree,
+  type Shortcuts,
+  takeShortcuts,
+  aeadOpen,
+  aeadSeal,
+  chacha20,
+  equal,
+  hkdfExpand,
+  hkdfExtract,
+  hmacSha256,
+  sha256,
+} from './crypto.ts';
 export * from './device-key.ts';
 export * from './epoch.ts';
 export * from './freshness.ts';

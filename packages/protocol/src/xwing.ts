@@ -3,7 +3,6 @@ import {
   importMlKemPublic,
   importMlKemSeed,
   importX25519Private,
-  importX25519Public,
   type MlKemPrivate,
   type MlKemPublic,
   mlKemDecapsulate,
@@ -13,7 +12,6 @@ import {
   shake256,
   x25519,
   type X25519Private,
-  type X25519Public,
   x25519PublicOf,
 } from './crypto.ts';
 import type { Encapsulated } from './hpke.ts';
@@ -31,7 +29,8 @@ export interface XWingPublic {
   /** 1,216 bytes. */
   readonly bytes: Uint8Array;
   readonly mlKem: MlKemPublic;
-  readonly x25519: X25519Public;
+  /** 32 bytes. */
+  readonly x25519: Uint8Array;
 }
 
 /** An X-Wing private key, expanded from its seed. */
@@ -56,7 +55,7 @@ export function importXWingPublic(bytes: Uint8Array): XWingPublic {
   return {
     bytes,
     mlKem: importMlKemPublic(bytes.subarray(0, ML_KEM_PUBLIC)),
-    x25519: importX25519Public(bytes.subarray(ML_KEM_PUBLIC)),
+    x25519: bytes.subarray(ML_KEM_PUBLIC),
   };
 }
 
@@ -84,7 +83,7 @@ export function xWingEncapsulate(publicKey: XWingPublic, random: Random): Encaps
 export function xWingDecapsulate(privateKey: XWingPrivate, ciphertext: Uint8Array): Uint8Array | undefined {
   if (ciphertext.length !== XWING.ciphertext) return undefined;
   const share = ciphertext.subarray(ML_KEM_CIPHERTEXT);
-  const secret = x25519(privateKey.x25519, importX25519Public(share));
+  const secret = x25519(privateKey.x25519, share);
   if (secret === undefined) return undefined;
   const sharedKey = mlKemDecapsulate(privateKey.mlKem, ciphertext.subarray(0, ML_KEM_CIPHERTEXT));
   return sharedKey === undefined ? undefined : combine(sharedKey, secret, share, privateKey.publicBytes);

@@ -15,11 +15,13 @@ import {
   sealReceipt,
   sealRequest,
   type Statement,
+  takeShortcuts,
   type UnixMicros,
 } from '@postern/protocol';
 import { type FwknopHmac, FwknopKeyring, type FwknopMessage, sealFwknop } from '@postern/protocol/fwknop';
 import type { KeysFrame, SetupFrame } from '../line/codec.ts';
 import { SENTRY_FD } from '../line/frame.ts';
+import { openSslShortcuts } from '../system/openssl.ts';
 import { enterSandbox } from '../system/seccomp.ts';
 import { LineEnd } from './line-end.ts';
 import { Pipeline } from './pipeline.ts';
@@ -33,6 +35,7 @@ export interface Started {
 
 /** Enters the sandbox, takes the setup and the keys from the monitor and says `ready`. @throws Error when anything is amiss */
 export function start(): Started {
+  takeShortcuts(openSslShortcuts());
   rehearse();
   // Nobody else should pay for it with memory.
   if (fstatSync(SENTRY_FD.fwknop4).isSocket()) rehearseFwknop();
