@@ -21,6 +21,7 @@ import {
   sealReceipt,
   sealRequest,
   tagMatches,
+  takeShortcuts,
   toHex,
   unsealRequest,
   verifyStatement,
@@ -31,6 +32,7 @@ import {
   type UnixMicros,
 } from '@postern/protocol';
 import { openNftables } from '../firewall/nftables.ts';
+import { openSslShortcuts } from '../system/openssl.ts';
 import { openStore } from './store.ts';
 
 const ROUNDS = 300;
@@ -52,6 +54,9 @@ try {
   using store = openStore(directory, join(directory, 'last-record'), random);
   using firewall = openNftables();
   firewall.install({ knockPort: 62201, dropKnocks: true });
+  // The sentry takes them, the client and the monitor do not.
+  const shortcuts = openSslShortcuts();
+  takeShortcuts(shortcuts);
   const statics = { 1: importStaticPrivate(1, random(32)), 2: importStaticPrivate(2, random(32)) };
   const gate = statics[1].public;
   const now = (Date.now() * 1000) as UnixMicros;
@@ -66,6 +71,7 @@ try {
     const time = (now + i) as UnixMicros;
     address.set([i >> 8, i & 255], 14);
     const source = { family: 4, address: address.slice(), prefix: 32 } as const;
+    takeShortcuts(undefined);
     const { packet, mac, receiptKey } = timed('client: sign and seal', () =>
       sealRequest({
         gate,
@@ -88,10 +94,12 @@ try {
         random,
       }),
     );
+    takeShortcuts(shortcuts);
     timed('sentry: tag and mac', () => tagMatches(packet, keys.tag) && macMatches(packet, keys.mac));
     const unsealed = timed('sentry: unseal', () => unsealRequest(packet, keys.mask, statics));
     if (!unsealed.ok) throw new Error(unsealed.reason);
     const { nonce, encHash, plaintext } = unsealed.value;
+    takeShortcuts(undefined);
     const decoded = timed('monitor: decode', () => decodeStatement(plaintext));
     if (!decoded.ok) throw new Error(decoded.reason);
     const statement = decoded.value;
@@ -101,16 +109,22 @@ try {
       verifyStatement({ suite: 1, staticHash: gate.hash, encHash, nonce, plaintext, statement, verifier }),
     );
     if (!verified.ok) throw new Error(verified.reason);
-    timed('monitor: record (durable)', () => {
-      store.record(device, record(row, statement, now, windowOf(statement.kind, statement.source)), new Uint8Array(8));
-    });
+    const after = record(row, statement, now, windowOf(statement.kind, statement.source));
+    const noted = timed('monitor: note the record', () => store.announce(device, after, new Uint8Array(8)));
+    if (!noted) throw new Error('not noted');
     const applied = timed('monitor: firewall', () =>
       firewall.apply([
-        { kind: 'set', source, endpoint: { protocol: 'tcp', port: 22 }, seconds: 30 as Seconds, id: toHex(random(8)) },
+        {
+          ...{ kind: 'set', source, endpoint: { protocol: 'tcp', port: 22 }, seconds: 30 as Seconds },
+          ...{ id: toHex(random(8)), fresh: true },
+        },
       ]),
     );
     if (!applied.ok) throw new Error(applied.reason);
-    timed('sentry: seal the receipt', () =>
+    timed('after the grant: record (durable)', () => {
+      store.record(device, after, new Uint8Array(8));
+    });
+    timed('after the grant: seal the receipt', () =>
       sealReceipt(
         receiptKey,
         mac,
@@ -121,6 +135,7 @@ try {
   }
   firewall.remove();
 } finally {
+  takeShortcuts(undefined);
   rmSync(directory, { recursive: true, force: true });
 }
 const medians = Object.fromEntries(
