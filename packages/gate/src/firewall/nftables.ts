@@ -200,7 +200,8 @@ class Nftables implements Firewall {
       // The common case, a source that has no such element: one message instead of three. Whoever does not know asks first whether there is
       // one, as the kernel waits for all processors (synchronize_rcu, about 10 ms) to undo a batch that fails. Else the long way says what is so.
       const claims = freshSteps(changes);
-      const known = changes.every((change) => 'fresh' in change && change.fresh === true);
+      // The guard of a place may outlive all that its caller knows of.
+      const known = changes.every((change) => change.kind === 'set' && change.fresh === true);
       if (claims !== undefined && (known || !this.#anyHeld(claims)) && this.#commit(claims).ok) return { ok: true };
       for (;;) {
         const batch: Batch = { changes, prefixes: new Map(), present: new Map(), masked: new Map() };

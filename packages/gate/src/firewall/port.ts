@@ -67,7 +67,7 @@ export type Change =
       readonly id: string;
       readonly slot: number;
       readonly target?: Target | undefined;
-      /** As with `set`; not for `rearm`. */
+      /** Likewise, but for a look at the guard of its places; not for `rearm`. */
       readonly fresh?: boolean | undefined;
     }
   | { readonly kind: 'disarm'; readonly source: Source; readonly endpoint: Endpoint; readonly slot: number };

@@ -15,6 +15,7 @@ type End = 'noted' | 'asked' | 'recorded' | 'threw';
 
 type Step =
   | { readonly do: 'knock'; readonly who: number; readonly ends: End | undefined; readonly power: boolean }
+  | { readonly do: 'ask'; readonly who: number }
   | { readonly do: 'again'; readonly which: number }
   | { readonly do: 'end'; readonly power: boolean }
   | { readonly do: 'copy' }
@@ -41,6 +42,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       power: fc.boolean(),
     }),
   },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('ask' as const), who: fc.nat(1) }) },
   { weight: 10, arbitrary: fc.record({ do: fc.constant('again' as const), which: fc.nat(1000) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('end' as const), power: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('copy' as const) }) },
@@ -81,18 +83,23 @@ class World implements Disposable {
         this.opened.add(this.#current);
         this.counts.opened++;
       }
-      if (this.#ends === 'asked' || this.#ends === 'threw') throw new Ended();
+      if (applied.ok && (this.#ends === 'asked' || this.#ends === 'threw')) throw new Ended();
       return applied;
     };
     this.#wire();
   }
 
   /** A packet that was never sent before, of one of two devices. */
-  packet(who: number): RequestFrame {
+  packet(who: number, wanted: Parameters<Bench['frame']>[0] = {}): RequestFrame {
     const signer = this.#signers[who] ?? this.bench.signer;
-    const frame = this.bench.frame({ device: deviceIdOf(signer.publicKey) }, HOME, signer);
+    const frame = this.bench.frame({ device: deviceIdOf(signer.publicKey), ...wanted }, HOME, signer);
     this.packets.push(frame);
     return frame;
+  }
+
+  /** One that opens nothing, and is recorded before anything else. */
+  question(who: number): RequestFrame {
+    return this.packet(who, { kind: 'whoami', source: { type: 'observed' }, service: undefined });
   }
 
   /** Gives a packet to the monitor, whose process may end meanwhile. */
@@ -137,7 +144,7 @@ class World implements Disposable {
   set fails(fails: boolean) {
     this.#fails = fails;
     using database = new DatabaseSync(join(this.bench.path, 'state.db'));
-    for (const table of ['freshness', 'granted'])
+    for (const table of ['meta', 'freshness', 'granted'])
       database.exec(
         fails
           ? `CREATE TRIGGER IF NOT EXISTS fails_${table} BEFORE INSERT ON ${table} BEGIN SELECT RAISE(FAIL, 'disk I/O error'); END`
@@ -176,6 +183,9 @@ function play(steps: readonly Step[]): World['counts'] {
     switch (it.do) {
       case 'knock':
         world.hear(world.packet(it.who), it.ends, it.power);
+        break;
+      case 'ask':
+        world.hear(world.question(it.who));
         break;
       case 'again': {
         const frame = packets[it.which % packets.length];
@@ -236,4 +246,58 @@ test('a disk that failed is waited for from then on, until it takes a record aga
   world.restart(false);
   assert.equal(world.counts.losses, 0);
   for (const packet of world.packets) world.hear(packet);
+});
+
+test('what failed in between is judged by the newest that is known of its device', () => {
+  using world = new World();
+  const knock = (ends?: End): RequestFrame => {
+    world.bench.now = (world.bench.now + 1000) as UnixMicros;
+    const packet = world.packet(0);
+    world.hear(packet, ends);
+    return packet;
+  };
+  knock('threw');
+  const second = knock('threw');
+  world.hear(second);
+  assert.equal(world.counts.opened, 2);
+});
+
+test('what is owed is recorded with what comes next, or neither is', () => {
+  using world = new World();
+  const { bench } = world;
+  const at = (packet: () => RequestFrame, ends?: End): void => {
+    bench.now = (bench.now + 1000) as UnixMicros;
+    world.hear(packet(), ends);
+  };
+  for (const who of [0, 1, 0]) at(() => world.packet(who), 'threw');
+  // The disk takes the first row, and none after it.
+  using database = new DatabaseSync(join(bench.path, 'state.db'));
+  database.exec(
+    "CREATE TRIGGER second BEFORE INSERT ON freshness WHEN (SELECT count(*) FROM freshness) > 0 BEGIN SELECT RAISE(FAIL, 'disk I/O error'); END",
+  );
+  at(() => world.question(1));
+  database.exec('DROP TRIGGER second');
+  world.restart(false);
+  for (const packet of world.packets) world.hear(packet);
+  assert.equal(world.counts.opened, 3);
+});
+
+test('a new id that could not be written down does not let the old one come back', () => {
+  using world = new World();
+  const { bench } = world;
+  const knock = (who: number, ends?: End): void => {
+    bench.now = (bench.now + 1000) as UnixMicros;
+    world.hear(world.packet(who), ends);
+  };
+  knock(1);
+  world.fails = true;
+  // Opened, not recorded; the start after it cannot write its new id.
+  knock(0, 'asked');
+  assert.equal(world.counts.losses, 1);
+  world.fails = false;
+  knock(1);
+  world.restart(false);
+  assert.equal(world.counts.losses, 2);
+  for (const packet of world.packets) world.hear(packet);
+  assert.equal(world.counts.opened, 3);
 });

@@ -96,6 +96,16 @@ export class EventLog {
         });
         return;
       case 'record-failed':
+        if (event.opened !== undefined) {
+          const { grant, member } = event.opened;
+          log('error', 'opened for a moment and taken back', {
+            service: grant.service,
+            user: member.user.name,
+            device: member.device.name,
+            source: formatAddress(grant.source.address),
+            grant: grant.id,
+          });
+        }
         if (Math.abs(this.#clock() - this.#recordFailed) > 10 * MICROS_PER_SECOND) {
           this.#recordFailed = this.#clock();
           log('error', 'a request could not be recorded and was refused', {

@@ -47,6 +47,8 @@ import { SlotGuard } from './slot-guard.ts';
 import { openStore, type Store } from './store.ts';
 import type { TimedCommands } from './timed-commands.ts';
 
+/** With so many devices a rotation ends with the knock of the last; with more, within a minute of it. */
+const SETTLED_AT_ONCE = 256;
 const HOUSEKEEPING_SEED = 1200 * MICROS_PER_SECOND;
 const random: Random = (size) => randomBytes(size);
 /** Time as the kernel counts a grant's: it goes on when somebody sets the clock, and rests when the machine does. */
@@ -158,7 +160,7 @@ export class Gate implements Disposable {
     const grantError = (what: string, error: string): void => {
       log('error', what, { error });
     };
-    this.grants = new GrantBook(firewall, this.store, random, grantError, uptime);
+    this.grants = new GrantBook(firewall, this.store, random, grantError, () => clock() - uptime());
     this.protections = new Protections({
       firewall,
       store: this.store,
@@ -207,7 +209,8 @@ export class Gate implements Disposable {
         this.#keepKnockKey(publicKey, key);
       },
       onMoved: () => {
-        this.settleKeys();
+        // A look at very many devices takes longer than a knock should wait: then housekeeping does it.
+        if (this.#directory.size <= SETTLED_AT_ONCE) this.settleKeys();
       },
       onEvent: (event) => {
         this.events.request(event);

@@ -162,7 +162,7 @@ export class GrantBench {
   #open(): GrantBook {
     const random = (size: number): Uint8Array => fromHex((0x1000 + this.#ids++).toString(16).padStart(2 * size, '0'));
     const onError = (what: string, error: string): void => void this.errors.push(`${what}: ${error}`);
-    return new GrantBook(this.firewall, this.records, random, onError, () => this.uptime);
+    return new GrantBook(this.firewall, this.records, random, onError, () => this.ahead);
   }
 }
 

@@ -62,7 +62,7 @@ export class GrantBook {
   readonly #records: GrantRecords;
   readonly #random: Random;
   readonly #onError: (what: string, error: string) => void;
-  readonly #uptime: (() => UnixMicros) | undefined;
+  readonly #clockAhead: (() => number) | undefined;
   readonly #grants = new Map<string, Grant>();
   readonly #byRequest = new Map<string, string>();
   readonly #byDevice = new Map<string, Set<string>>();
@@ -81,19 +81,19 @@ export class GrantBook {
   readonly #unrecorded = new Set<string>();
   #ahead: number | undefined;
 
-  /** @param uptime - time as the kernel counts it, which nobody can set; without it the clock is taken never to be set */
+  /** @param clockAhead - microseconds from time as the kernel counts it, which nobody can set, to the clock; without it the clock is taken never to be set */
   constructor(
     firewall: Pick<Firewall, 'apply' | 'list'>,
     records: GrantRecords,
     random: Random,
     onError: (what: string, error: string) => void,
-    uptime?: () => UnixMicros,
+    clockAhead?: () => number,
   ) {
     this.#firewall = firewall;
     this.#records = records;
     this.#random = random;
     this.#onError = onError;
-    this.#uptime = uptime;
+    this.#clockAhead = clockAhead;
   }
 
   /** The grant that this request already got, also when it ended meanwhile. */
@@ -104,7 +104,7 @@ export class GrantBook {
 
   /** Opens: the kernel has the grant when this returns. */
   open(wanted: Wanted, now: UnixMicros): Result<Grant, GrantRefusal> {
-    this.#follow(now);
+    this.#follow();
     if (this.#of(wanted.device, undefined, now).length >= MOST_GRANTS) return refuse('full');
     const grant = {
       id: toHex(this.#random(8)),
@@ -125,7 +125,7 @@ export class GrantBook {
 
   /** Lets the device's live grant of this service from this source last for `seconds` from now, never shorter than it does. */
   extend(wanted: Wanted, now: UnixMicros): Result<Grant, GrantRefusal | 'nothing-to-extend'> {
-    this.#follow(now);
+    this.#follow();
     const ends = (now + wanted.seconds * MICROS_PER_SECOND) as UnixMicros;
     for (const grant of this.#of(wanted.device, wanted.service, now)) {
       if (!sameSource(grant.source, wanted.source)) continue;
@@ -140,7 +140,7 @@ export class GrantBook {
 
   /** Ends all grants of a device for a service (all services when undefined), whatever their source. Returns how many. */
   close(device: Holder, service: ServiceName | undefined, now: UnixMicros): number {
-    this.#follow(now);
+    this.#follow();
     const mine = this.#of(device, service, now);
     for (const grant of mine) this.#end(grant, now);
     return mine.length;
@@ -148,7 +148,7 @@ export class GrantBook {
 
   /** Ends one grant by its id; false when none of that id is live. */
   end(id: string, now: UnixMicros): boolean {
-    this.#follow(now);
+    this.#follow();
     const grant = this.#grants.get(id);
     if (grant === undefined || grant.ends <= now) return false;
     this.#end(grant, now);
@@ -157,10 +157,13 @@ export class GrantBook {
 
   /** Undoes a grant whose request could not be recorded: ends it and forgets it, so that a retry of the request gets another one. */
   takeBack(grant: Grant, now: UnixMicros): void {
-    this.#follow(now);
+    this.#follow();
     const held = this.#grants.get(grant.id);
     if (held === undefined) return;
     this.#erase(held);
+    // Nobody has shown by it that he can get in.
+    if (held.service !== undefined && this.#latest.get(held.service) === held.created)
+      this.#latest.delete(held.service);
     this.#release(held, now);
     try {
       this.#records.dropGrant(held.id);
@@ -171,14 +174,14 @@ export class GrantBook {
 
   /** A grant that has not run out. */
   get(id: string, now: UnixMicros): Grant | undefined {
-    this.#follow(now);
+    this.#follow();
     const grant = this.#grants.get(id);
     return grant !== undefined && grant.ends > now ? grant : undefined;
   }
 
   /** The grants of a holder that have not run out. */
   heldBy(holder: Holder, now: UnixMicros): Grant[] {
-    this.#follow(now);
+    this.#follow();
     return this.#of(holder, undefined, now);
   }
 
@@ -189,7 +192,7 @@ export class GrantBook {
 
   /** Whether any grant that has not run out is such a one. */
   some(is: (grant: Grant) => boolean, now: UnixMicros): boolean {
-    this.#follow(now);
+    this.#follow();
     for (const grant of this.#grants.values()) if (grant.ends > now && is(grant)) return true;
     return false;
   }
@@ -204,7 +207,7 @@ export class GrantBook {
 
   /** All at once: the grants that have not run out; single-use ones may have been used meanwhile (the kernel knows: {@link Firewall.list}). */
   live(now: UnixMicros): Grant[] {
-    this.#follow(now);
+    this.#follow();
     return [...this.#grants.values()].filter((grant) => grant.ends > now);
   }
 
@@ -241,18 +244,19 @@ export class GrantBook {
     return this.#unrecorded.size > 0;
   }
 
-  /** Brings the records up to the book after the clock was set, in steps. */
+  /** Brings the records up to the book after the clock was set, in steps. Where one cannot be written, the others wait, too. */
   *record(): Generator<undefined, undefined, undefined> {
     for (const id of this.#unrecorded) {
       const grant = this.#grants.get(id);
-      if (grant !== undefined) this.#record(grant);
+      if (grant === undefined) this.#unrecorded.delete(id);
+      else if (!this.#record(grant)) return;
       yield undefined;
     }
   }
 
   /** After a restart: what the kernel still holds is ours again, with what the record says about it. */
   adopt(now: UnixMicros): { adopted: number; unknown: number } {
-    this.#follow(now);
+    this.#follow();
     const { live, over, unknown } = adopt(this.#firewall.list().openings, this.#records.grants().map(grantOf), now);
     for (const grant of live) this.#index(grant);
     for (const grant of over) {
@@ -393,10 +397,11 @@ export class GrantBook {
     this.#record(grant);
   }
 
-  #record(grant: Grant): void {
-    this.#unrecorded.delete(grant.id);
+  #record(grant: Grant): boolean {
     const record = recordOf(grant);
-    if (record !== undefined) this.#write(() => this.#records.putGrant(record));
+    if (record !== undefined && !this.#write(() => this.#records.putGrant(record))) return false;
+    this.#unrecorded.delete(grant.id);
+    return true;
   }
 
   #index(grant: Grant): void {
@@ -443,11 +448,13 @@ export class GrantBook {
   }
 
   /** The kernel has the grant, and ends it, also when a full disk does not take the record: then a restart will not know whose it is. */
-  #write(work: () => void): void {
+  #write(work: () => void): boolean {
     try {
       work();
+      return true;
     } catch (error) {
       this.#onError('what is known of a grant could not be recorded', messageOf(error));
+      return false;
     }
   }
 
@@ -486,9 +493,9 @@ export class GrantBook {
    * When the clock was set, what the book says about ends is set with it: the kernel goes on counting. The records follow ({@link record}); a restart
    * before they did believes the kernel.
    */
-  #follow(now: UnixMicros): void {
-    if (this.#uptime === undefined) return;
-    const ahead = now - this.#uptime();
+  #follow(): void {
+    if (this.#clockAhead === undefined) return;
+    const ahead = this.#clockAhead();
     const step = ahead - (this.#ahead ?? ahead);
     this.#ahead ??= ahead;
     if (Math.abs(step) < SET) return;
@@ -497,6 +504,7 @@ export class GrantBook {
       this.#grants.set(grant.id, { ...grant, ends: (grant.ends + step) as UnixMicros });
       this.#unrecorded.add(grant.id);
     }
+    for (const [service, made] of this.#latest) this.#latest.set(service, (made + step) as UnixMicros);
   }
 
   #refusal(applied: Extract<Applied, { ok: false }>): GrantRefusal {

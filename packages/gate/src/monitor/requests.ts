@@ -60,7 +60,12 @@ export type GateEvent =
       readonly reason: Refusal;
       readonly offset: number;
     }
-  | { readonly kind: 'record-failed'; readonly error: string };
+  /** `opened`: the grant that there was for a moment, and was taken back. */
+  | {
+      readonly kind: 'record-failed';
+      readonly error: string;
+      readonly opened?: { readonly member: Member; readonly grant: Grant } | undefined;
+    };
 
 /** What the handler stands on; everything that changes with a reload is asked for anew. */
 export interface RequestContext {
@@ -170,8 +175,9 @@ export class RequestHandler {
     const announced = statement.kind === 'open' && store.announce(statement.device, row, usedKey);
     if (!announced && !this.#record(statement.device, row, usedKey)) return refuse('record-failed');
     const outcome = this.#act(verified.value, request, window, now);
-    if (announced && !this.#record(statement.device, row, usedKey)) {
-      if (outcome.opened?.retry === false) this.#context.grants.takeBack(outcome.opened.grant, now);
+    const made = outcome.opened?.retry === false ? outcome.opened : undefined;
+    if (announced && !this.#record(statement.device, row, usedKey, made)) {
+      if (made !== undefined) this.#context.grants.takeBack(made.grant, now);
       return refuse('record-failed');
     }
     if (frame.gateKey === 1 && (remembered === undefined || !equal(remembered.gateKey, usedKey)))
@@ -220,12 +226,17 @@ export class RequestHandler {
   }
 
   /** Makes the record; false when it could not be made, which is told. */
-  #record(device: DeviceId, row: FreshnessRow, gateKey: Uint8Array): boolean {
+  #record(
+    device: DeviceId,
+    row: FreshnessRow,
+    gateKey: Uint8Array,
+    opened?: { readonly member: Member; readonly grant: Grant },
+  ): boolean {
     try {
       this.#context.store.record(device, row, gateKey);
       return true;
     } catch (error) {
-      this.#context.onEvent({ kind: 'record-failed', error: messageOf(error) });
+      this.#context.onEvent({ kind: 'record-failed', error: messageOf(error), opened });
       return false;
     }
   }

@@ -554,7 +554,8 @@ function widen(fd: number): void {
 
 /** Never waits: what a sentry does not read in time is dropped, but for the few frames it cannot do without. */
 function send(life: Life, frame: MonitorFrame): void {
-  if (life.line.destroyed) return;
+  // What is written to one that is gone would break the line, and what it said last with it.
+  if (life.line.destroyed || life.child.exitCode !== null || life.child.signalCode !== null) return;
   if (frame.type === 'verdict' && life.line.writableLength > MOST_VERDICTS * FRAME) return;
   const bytes = encodeMonitorFrame(frame);
   life.line.write(bytes, () => bytes.fill(0));

@@ -121,6 +121,7 @@ export interface Store extends Disposable {
   lastKnockedSlot(): number;
   /** Gate keys that devices used last, for the end of a rotation. */
   gateKeysUsed(): Map<DeviceId, string>;
+  /** Forgets a device: what it sent in its window counts anew. For tests. */
   forget(id: DeviceId): void;
   addInvite(invite: StoredInvite): void;
   inviteOf(id: DeviceId): StoredInvite | undefined;
@@ -317,6 +318,27 @@ export function openStore(directory: string, lastRecord: string, random: Random)
     const [oldest] = cache.size > CACHED ? cache.keys() : [];
     if (oldest !== undefined) cache.delete(oldest);
   };
+  /** What is owed and what comes now are recorded together or not at all: else the mirror could match while something is missing. */
+  const recordAll = (
+    before: readonly (readonly [DeviceId, Remembered])[],
+    last: readonly [DeviceId, Remembered],
+  ): void => {
+    const write = ([id, { row, gateKey }]: readonly [DeviceId, Remembered]): void => {
+      setFreshness.run(fromHex(id), encodeRow(row), gateKey);
+    };
+    if (before.length === 0) {
+      write(last);
+      return;
+    }
+    database.exec('BEGIN IMMEDIATE');
+    try {
+      for (const it of [...before, last]) write(it);
+      database.exec('COMMIT');
+    } catch (error) {
+      if (database.isTransaction) database.exec('ROLLBACK');
+      throw error;
+    }
+  };
   let changes = 0;
   let resting: NodeJS.Timeout | undefined;
   let open = true;
@@ -339,7 +361,8 @@ export function openStore(directory: string, lastRecord: string, random: Random)
     fresh,
     damaged,
     fwknop: fwknopRecords(database, changed),
-    freshnessOf: (id) => owed.get(id) ?? cache.get(id) ?? rowOf(id),
+    // The cache first: what is owed may be older than what was announced since.
+    freshnessOf: (id) => cache.get(id) ?? owed.get(id) ?? rowOf(id),
     announce(id, row, gateKey) {
       settle(row);
       if (failing || !mirror.set(id, row)) return false;
@@ -350,9 +373,10 @@ export function openStore(directory: string, lastRecord: string, random: Random)
     record(id, row, gateKey) {
       const ahead = settle(row);
       try {
-        for (const [other, it] of owed)
-          if (other !== id) setFreshness.run(fromHex(other), encodeRow(it.row), it.gateKey);
-        setFreshness.run(fromHex(id), encodeRow(row), gateKey);
+        recordAll(
+          [...owed].filter(([other]) => other !== id),
+          [id, { row, gateKey }],
+        );
       } catch (error) {
         failing = true;
         if (ahead) owed.set(id, { row, gateKey });
@@ -379,6 +403,7 @@ export function openStore(directory: string, lastRecord: string, random: Random)
       );
     },
     forget(id) {
+      announced = undefined;
       owed.delete(id);
       cache.delete(id);
       forget.run(fromHex(id));

@@ -125,3 +125,14 @@ test('a clock that goes back locks nobody out', () => {
   assert.ok(!budget.take(bytes('a'), 9_000_000_000));
   assert.ok(budget.take(bytes('a'), 1_000_000));
 });
+
+test('a look takes nothing, and says what a taking would', () => {
+  const budget = new Budget({ burst: 3, rate: 1 }, { burst: 2, rate: 1 });
+  const [one, other] = [Uint8Array.of(1), Uint8Array.of(2)];
+  for (let i = 0; i < 5; i++) assert.ok(budget.has(one, 0, 2));
+  assert.ok(budget.take(one, 0, 2));
+  assert.equal(budget.has(one, 0), false);
+  assert.ok(budget.has(other, 0));
+  assert.equal(budget.has(other, 0, 2), false, 'of all together one is left');
+  assert.ok(budget.take(other, 0));
+});

@@ -29,11 +29,12 @@ export class Budget {
   #totalFull = 0;
   #last = 0;
 
-  constructor(total: Rate, prefix: Rate) {
+  /** @param keySize - bytes of the longest prefix */
+  constructor(total: Rate, prefix: Rate, keySize: number = ADDRESS_SIZE) {
     this.#total = bucketOf(total);
     this.#prefix = bucketOf(prefix);
     this.capacity = Math.ceil(total.burst + (total.rate * prefix.burst) / prefix.rate) + 1;
-    this.#places = new ByteTable(this.capacity, ADDRESS_SIZE);
+    this.#places = new ByteTable(this.capacity, keySize);
     this.#full = new Float64Array(lazyMemory(8 * this.capacity));
     this.bytes = this.#places.bytes + this.#full.byteLength;
   }
@@ -43,21 +44,36 @@ export class Budget {
     return this.#places.size;
   }
 
+  /** Whether there are `units` left for `prefix` at `now`; takes nothing. */
+  has(prefix: Uint8Array, now: number, units = 1): boolean {
+    return this.#look(prefix, now, units) !== undefined;
+  }
+
   /**
    * Takes `units` for `prefix` at `now` (microseconds). False, and nothing taken, when there are not so many left.
-   * @param prefix - up to 16 bytes: an address with zeros after its prefix
+   * @param prefix - an address with zeros after its prefix, or what else is rationed
    */
   take(prefix: Uint8Array, now: number, units = 1): boolean {
+    const left = this.#look(prefix, now, units);
+    if (left === undefined) return false;
+    const { place, total, own } = left;
+    this.#totalFull = total;
+    if (place !== NOWHERE) this.#places.touch(place);
+    this.#full[place === NOWHERE ? this.#places.add(prefix) : place] = own;
+    return true;
+  }
+
+  #look(
+    prefix: Uint8Array,
+    now: number,
+    units: number,
+  ): { readonly place: number; readonly total: number; readonly own: number } | undefined {
     if (now < this.#last) this.#forget();
     this.#last = now;
     const place = this.#places.find(prefix);
     const total = after(this.#totalFull, this.#total, now, units);
     const own = after(place === NOWHERE ? 0 : (this.#full[place] ?? 0), this.#prefix, now, units);
-    if (total === undefined || own === undefined) return false;
-    this.#totalFull = total;
-    if (place !== NOWHERE) this.#places.touch(place);
-    this.#full[place === NOWHERE ? this.#places.add(prefix) : place] = own;
-    return true;
+    return total === undefined || own === undefined ? undefined : { place, total, own };
   }
 
   /** The clock went back: what was counted against the old one would lock everybody out until it is that time again. */

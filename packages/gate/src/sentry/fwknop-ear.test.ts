@@ -152,6 +152,15 @@ test('one source has half of the ration of its prefix, which takes nothing from 
   assert.equal(six.hear(sealed(credential(1)), '2001:db8:0:200::9'), 0);
 });
 
+test('what a prefix without a ration sends takes nothing from others, from however many sources it comes', () => {
+  const bench = new Bench([piece(credential(1))]);
+  const payload = junk();
+  for (let source = 0; source < 30_000; source++)
+    bench.hear(payload, `2001:db8:0:1${(source & 255).toString(16).padStart(2, '0')}::${(source >> 8).toString(16)}`);
+  assert.equal(bench.hear(sealed(credential(1)), '2001:db8:0:1ff::9'), 'budget', 'its /56');
+  assert.equal(bench.hear(sealed(credential(1)), '2001:db8:0:200::9'), 0, 'another one');
+});
+
 test('many credentials, and those without an HMAC, cost more of the ration', () => {
   const many = (count: number, over = {}): CredentialPiece[] =>
     Array.from({ length: count }, (_, number) => piece(credential(number, over)));

@@ -65,6 +65,7 @@ export class FwknopEar {
   /** Of the packet that is looked at: the way that it came, source and destination; the block of its source. */
   readonly #path = new Uint8Array(SIZES.source);
   readonly #block = new Uint8Array(ADDRESS_SIZE);
+  readonly #prefix = new Uint8Array(ADDRESS_SIZE);
   #coming: { readonly serial: number; readonly pieces: CredentialPiece[] } = { serial: 0, pieces: [] };
   #pieces: readonly CredentialPiece[] = [];
   /** Of a source that may use everything; undefined where some may not. */
@@ -151,11 +152,12 @@ export class FwknopEar {
     return opened.ok ? accept(opened.value) : refuse(counterOf(opened.reason));
   }
 
+  /** Who has none left, of its own or of its prefix's, takes nothing of anybody's. */
   #ration({ family, source }: Way, now: UnixMicros, units: number): boolean {
+    writeBlock(source, PREFIX_BITS[family], this.#prefix);
+    if (!this.#budget.has(this.#prefix, now, units)) return false;
     writeBlock(source, SOURCE_BITS[family], this.#block);
-    if (!this.#sourceBudget.take(this.#block, now, units)) return false;
-    writeBlock(source, PREFIX_BITS[family], this.#block);
-    return this.#budget.take(this.#block, now, units);
+    return this.#sourceBudget.take(this.#block, now, units) && this.#budget.take(this.#prefix, now, units);
   }
 
   /** How many trials are taken of the ration; 0 where nothing is rationed. */

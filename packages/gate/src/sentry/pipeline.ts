@@ -142,7 +142,7 @@ export class Pipeline {
       old.find((live) => live.epoch === epoch && equal(live.secret, secret));
     const kept = wanted.map(({ epoch, secret }) => keptFor(epoch, secret));
     // What an epoch that ended takes is used again: megabytes each hour would wait for a collection.
-    const free = old.filter((live) => !kept.includes(live));
+    const free = old.filter(({ seen }) => !kept.some((it) => it?.seen === seen));
     this.#live = wanted.map(({ gateKey, secret, epoch }, index) => {
       const same = kept[index];
       if (same !== undefined) return { ...same, gateKey };

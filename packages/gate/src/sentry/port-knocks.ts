@@ -6,6 +6,7 @@ import {
   KeyedMatcher,
   slotOf,
   writeBlock,
+  writeU16,
   type ClassicLimits,
   type DoorSequence,
   type KeyedLimits,
@@ -25,9 +26,9 @@ const SET_LIMITS: KeyedLimits = { ...KEYED_LIMITS, sources: 16_384, sets: 16_384
 
 /** Events of doors, all together: as many as the line takes. */
 const EVENTS: Rate = { burst: 100, rate: 20 };
-/** Those of one IPv4 address or IPv6 /64: who finishes a sequence again and again uses up no door. */
+/** Those of one door by one IPv4 address or IPv6 /56: who finishes a sequence again and again uses up no door, and closes no other to whom he claims to be. */
 const EVENTS_OF_SOURCE: Rate = { burst: 8, rate: 0.5 };
-const SOURCE_BITS = { 4: 32, 6: 64 } as const;
+const SOURCE_BITS = { 4: 32, 6: 56 } as const;
 
 /** A set of a slot so much older than the newest one says that the clock went back. */
 const BACK = 3;
@@ -45,8 +46,9 @@ export class PortKnocks {
   /** Made when there is something for them to match: they hold memory. */
   #classic: ClassicMatcher | undefined;
   #keyed: KeyedMatcher | undefined;
-  readonly #events = new Budget(EVENTS, EVENTS_OF_SOURCE);
-  readonly #block = new Uint8Array(ADDRESS_SIZE);
+  /** A source and a door (u16). */
+  readonly #key = new Uint8Array(ADDRESS_SIZE + 2);
+  readonly #events = new Budget(EVENTS, EVENTS_OF_SOURCE, this.#key.length);
   #serial = 0;
   #pieces: Piece[] = [];
   #newest = 0;
@@ -80,8 +82,9 @@ export class PortKnocks {
     this.#sink.count('knocks');
     const { family } = knock;
     for (const { door, sequence } of this.#classic?.knock(knock, now) ?? []) {
-      writeBlock(knock.source, SOURCE_BITS[family], this.#block);
-      if (!this.#events.take(this.#block, now)) {
+      writeBlock(knock.source, SOURCE_BITS[family], this.#key);
+      writeU16(this.#key, ADDRESS_SIZE, door);
+      if (!this.#events.take(this.#key, now)) {
         this.#sink.count('busy');
         continue;
       }

@@ -14,6 +14,7 @@ import {
   type RequestId,
   sealReceipt,
   sealRequest,
+  type Shortcuts,
   type Statement,
   takeShortcuts,
   type UnixMicros,
@@ -35,8 +36,10 @@ export interface Started {
 
 /** Enters the sandbox, takes the setup and the keys from the monitor and says `ready`. @throws Error when anything is amiss */
 export function start(): Started {
-  takeShortcuts(openSslShortcuts());
-  rehearse();
+  const shortcuts = openSslShortcuts();
+  if (shortcuts === undefined)
+    process.stderr.write('OpenSSL is not found in this Node as it should be; knocks take a little longer\n');
+  rehearse(shortcuts);
   // Nobody else should pay for it with memory.
   if (fstatSync(SENTRY_FD.fwknop4).isSocket()) rehearseFwknop();
   // Both streams open what they need when they are first touched.
@@ -58,7 +61,8 @@ const REHEARSALS = 32;
  * Opens knocks of each suite with keys made up on the spot. Node and OpenSSL load parts when they are first used, and behind the sandbox they
  * no longer could; and the first knock should not wait for compilers.
  */
-function rehearse(): void {
+function rehearse(shortcuts: Shortcuts | undefined): void {
+  takeShortcuts(shortcuts);
   const now = 0 as UnixMicros;
   const gateKey = randomBytes(32);
   const keys = deriveEpochKeys(gateKey, 0);
@@ -84,7 +88,10 @@ function rehearse(): void {
       service: undefined,
       newDevice: undefined,
     };
+    // Sealing makes private keys, which the shortcuts keep for good.
+    takeShortcuts(undefined);
     const { packet } = sealRequest({ gate, keys, statement, signer, random: randomBytes });
+    takeShortcuts(shortcuts);
     const opened = pipeline.receive(Buffer.from(packet), address, 6, now);
     if (!opened.ok) throw new Error(`the rehearsal of suite ${String(gate.suite)} was refused: ${opened.reason}`);
     const { receiptKey, mac } = opened.value.unsealed;

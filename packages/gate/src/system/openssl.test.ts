@@ -99,8 +99,18 @@ test('a point of small order gives no secret, and the key goes on', () => {
   }
 });
 
-test('a private key of another size is refused', () => {
-  for (const size of [0, 31, 33]) assert.throws(() => shortcuts.x25519(bytes(size)), /X25519/);
+test('what has another size is refused, and no byte beyond it is read', () => {
+  const { x25519, chacha20, aeadOpen } = shortcuts;
+  for (const size of [0, 11, 13, 15, 17, 31, 33]) {
+    const wrong = bytes(size);
+    assert.throws(() => x25519(wrong), RangeError);
+    assert.throws(() => x25519(bytes(32))(wrong), RangeError);
+    assert.throws(() => chacha20(wrong, bytes(16), bytes(9)), RangeError);
+    assert.throws(() => chacha20(bytes(32), wrong, bytes(9)), RangeError);
+    assert.throws(() => aeadOpen(wrong, bytes(12), bytes(9), bytes(99)), RangeError);
+    assert.throws(() => aeadOpen(bytes(32), wrong, bytes(9), bytes(99)), RangeError);
+  }
+  assert.equal(aeadOpen(bytes(32), bytes(12), bytes(9), bytes(15)), undefined);
 });
 
 test('they keep no memory', () => {

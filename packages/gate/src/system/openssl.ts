@@ -1,6 +1,6 @@
 /**
  * What each packet takes of OpenSSL, called where Node's executable has it, without the objects that node:crypto makes for every call: a third of
- * the time, and after a rest, when caches have forgotten everything, less than that (decision 0014). Only functions of OpenSSL's public
+ * the time, and after a rest, when caches have forgotten everything, less than that (decision 0015). Only functions of OpenSSL's public
  * interface (crypto(7), HMAC(3), EVP_PKEY-X25519(7)), which Node re-exports for addons.
  */
 import { createCipheriv, createHmac, createPrivateKey, createPublicKey, diffieHellman, randomBytes } from 'node:crypto';
@@ -10,6 +10,8 @@ import koffi from 'koffi';
 /** NID of X25519 (openssl/obj_mac.h): the type of its keys. */
 const EVP_PKEY_X25519 = 1034;
 const SIZE = 32;
+/** Of a nonce of ChaCha20-Poly1305, and of an iv of ChaCha20. */
+const [NONCE, IV] = [12, 16] as const;
 /** Of a tag of Poly1305. */
 const TAG = 16;
 /** EVP_CTRL_AEAD_SET_TAG (openssl/evp.h). */
@@ -17,8 +19,8 @@ const SET_TAG = 0x11;
 /** Nothing has no address, and OpenSSL wants one. */
 const NOTHING = new Uint8Array(1);
 
-/** A pointer that only OpenSSL looks behind. */
-type Pointer = object;
+/** An address that only OpenSSL looks behind. */
+type Pointer = bigint;
 
 interface OpenSsl {
   readonly sha256: Pointer;
@@ -78,13 +80,21 @@ function load(): OpenSsl {
   };
 }
 
+/** OpenSSL reads so many bytes, whatever there are. */
+function mustHave(bytes: Uint8Array, size: number): void {
+  if (bytes.length !== size) throw new RangeError(`${String(size)} bytes expected, not ${String(bytes.length)}`);
+}
+
 function shortcutsBy(ssl: OpenSsl): Shortcuts {
   const size = new Uint8Array(8);
   const cipher = ssl.newCipher();
   if (cipher === null) throw new Error('OpenSSL makes no cipher');
   const addressed = (bytes: Uint8Array): Uint8Array => (bytes.length === 0 ? NOTHING : bytes);
   const open = (key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array): Uint8Array | undefined => {
+    mustHave(key, SIZE);
+    mustHave(nonce, NONCE);
     const length = sealed.length - TAG;
+    if (length < 0) return undefined;
     const text = new Uint8Array(length);
     const done =
       ssl.decryptInit(cipher, ssl.aead, null, key, nonce) > 0 &&
@@ -95,6 +105,7 @@ function shortcutsBy(ssl: OpenSsl): Shortcuts {
     return done ? text : undefined;
   };
   const agreeWith = (context: Pointer, publicKey: Uint8Array): Uint8Array | undefined => {
+    mustHave(publicKey, SIZE);
     const peer = ssl.newPublic(EVP_PKEY_X25519, null, publicKey, SIZE);
     if (peer === null) return undefined;
     try {
@@ -114,6 +125,8 @@ function shortcutsBy(ssl: OpenSsl): Shortcuts {
       return into;
     },
     chacha20(key, iv, data) {
+      mustHave(key, SIZE);
+      mustHave(iv, IV);
       const text = new Uint8Array(data.length);
       const done =
         ssl.decryptInit(cipher, ssl.chacha20, null, key, iv) > 0 &&
@@ -126,8 +139,10 @@ function shortcutsBy(ssl: OpenSsl): Shortcuts {
       if (text === undefined) ssl.clearErrors();
       return text;
     },
+    // Never freed: a private key lives as long as its process.
     x25519(secret): Agree {
-      const key = secret.length === SIZE ? ssl.newPrivate(EVP_PKEY_X25519, null, secret, SIZE) : null;
+      mustHave(secret, SIZE);
+      const key = ssl.newPrivate(EVP_PKEY_X25519, null, secret, SIZE);
       const context = key === null ? null : ssl.newContext(key, null);
       // The context has a reference of its own to the key.
       if (key !== null) ssl.free(key);
