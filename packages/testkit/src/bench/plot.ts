@@ -30,7 +30,10 @@ const STYLES: readonly (readonly [colour: string, dash: string, width: number])[
   ['#8c5a2b', '6 2 2 2', 2.2],
 ];
 const [WIDTH, HEIGHT, LEFT, TOP, GAP_X, GAP_Y] = [250, 170, 58, 78, 62, 92] as const;
+/** Charts side by side; four make a square. */
 const COLUMNS = 3;
+/** Of the legend, from row to row; two rows are in what is left above the charts. */
+const LEGEND_ROW = 18;
 /** Names in a row of the legend, and how wide each is: of a few, or of many in two rows. */
 const LEGEND = { few: { names: 4, width: 205 }, many: { names: 3, width: 300 } } as const;
 /** Powers of ten of the highest line of milliseconds. */
@@ -101,19 +104,21 @@ export function drawPanels(
   heading: string,
   label: string = heading,
 ): string {
-  const rows = Math.ceil(panels.length / COLUMNS);
+  const row = names.length > LEGEND.few.names ? LEGEND.many : LEGEND.few;
+  const columns = panels.length === 4 ? 2 : COLUMNS;
+  const rows = Math.ceil(panels.length / columns);
+  const above = TOP + Math.max(0, Math.ceil(names.length / row.names) - 2) * LEGEND_ROW;
   const [width, height] = [
-    LEFT + COLUMNS * WIDTH + (COLUMNS - 1) * GAP_X + 24,
-    TOP + rows * HEIGHT + (rows - 1) * GAP_Y + 62,
+    LEFT + Math.max(columns * WIDTH + (columns - 1) * GAP_X + 24, row.names * row.width),
+    above + rows * HEIGHT + (rows - 1) * GAP_Y + 62,
   ];
   const place = (i: number): [left: number, top: number] => [
-    LEFT + (i % COLUMNS) * (WIDTH + GAP_X),
-    TOP + 10 + Math.floor(i / COLUMNS) * (HEIGHT + GAP_Y),
+    LEFT + (i % columns) * (WIDTH + GAP_X),
+    above + 10 + Math.floor(i / columns) * (HEIGHT + GAP_Y),
   ];
-  const row = names.length > LEGEND.few.names ? LEGEND.many : LEGEND.few;
   const legend = names.flatMap((name, i) => {
     const left = LEFT + (i % row.names) * row.width;
-    const at = 38 + Math.floor(i / row.names) * 18;
+    const at = 38 + Math.floor(i / row.names) * LEGEND_ROW;
     return [
       line([`${String(left)},${String(at)}`, `${String(left + 36)},${String(at)}`], i),
       text(left + 43, at + 4, name),

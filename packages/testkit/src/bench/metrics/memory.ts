@@ -147,7 +147,7 @@ export const memoryMetric: Metric<MemoryResult> = {
   tell({ idle, flat, day: { knocks, hours, megabytes } }) {
     const least = Math.min(...idle.map(({ used }) => used));
     return [
-      'Proportional set size of all processes of a daemon: after its start, and after 100 knocks. The gate is the one that the packages install.',
+      'Proportional set size of all processes of a daemon: after its start, and after 100 knocks. The gate is the one that the packages install. Pages that several programs have in use count in part for each: three gates run here side by side, and a gate that is alone with its Node takes some 25 MB more.',
       {
         head: ['', 'started, MB', 'after 100 knocks, MB', 'to the smallest'],
         align: 'lrrr',
