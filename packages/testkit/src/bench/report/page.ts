@@ -46,7 +46,7 @@ const HOW_TO_REPEAT = [
   '## How to repeat this',
   '',
   '```',
-  'script/bench all            # everything, at most 20 minutes; needs root, for network namespaces',
+  'script/bench all            # everything, at most 25 minutes; needs root, for network namespaces',
   'script/bench all flood      # one metric',
   'script/bench endurance      # a million accepted knocks, and a day by a faster clock: 35 minutes, by itself',
   'script/bench report         # this page again, from docs/benchmarks/*.json',
