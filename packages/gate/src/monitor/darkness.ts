@@ -7,7 +7,7 @@ import { exceptionsOf } from '../config/allow.ts';
 import type { DarkSetting } from '../config/dark-edit.ts';
 import type { Configuration, Service } from '../config/model.ts';
 import type { Applied, Exceptions, Firewall, Flow } from '../firewall/port.ts';
-import { SEED_SECONDS, SHORTEST_TRY } from './protections.ts';
+import { admitInSteps, refusal, SEED_SECONDS, SHORTEST_TRY } from './protections.ts';
 import type { Store } from './store.ts';
 
 /** A host that is dark on trial. */
@@ -47,10 +47,6 @@ export interface DarknessContext {
   /** Makes it last: writes it into the configuration. */
   readonly keep: (setting: DarkSetting) => void;
   readonly onWarning: (text: string, hint?: string) => void;
-}
-
-function refusal(applied: Extract<Applied, { ok: false }>): string {
-  return applied.reason === 'error' ? applied.error : applied.reason;
 }
 
 function insist(applied: Applied): void {
@@ -126,17 +122,9 @@ export class Darkness {
   }
 
   /** Admits the live connections of a dark host, so that idle sessions outlive conntrack's memory of them. In steps. */
-  *seedInSteps(): Generator<undefined, undefined, undefined> {
+  seedInSteps(): Generator<undefined, undefined, undefined> {
     const { firewall, flowsInPieces, onWarning } = this.#context;
-    if (firewall.darkness() === undefined) return;
-    for (const flows of flowsInPieces()) {
-      const applied = flows.length === 0 ? undefined : firewall.seed(flows, SEED_SECONDS);
-      if (applied?.ok === false) {
-        onWarning(`live connections could not be admitted: ${refusal(applied)}`);
-        return;
-      }
-      yield undefined;
-    }
+    return admitInSteps(firewall, firewall.darkness() === undefined ? [] : flowsInPieces(), onWarning);
   }
 
   /** Makes the host dark for `seconds`, after which the kernel undoes it. */

@@ -45,8 +45,25 @@ function tcpPorts(service: Service): number[] {
   return service.endpoints.filter((endpoint) => endpoint.protocol === 'tcp').map((endpoint) => endpoint.port);
 }
 
-function refusal(applied: Extract<Applied, { ok: false }>): string {
+/** Why the firewall did not do it, for a person. */
+export function refusal(applied: Extract<Applied, { ok: false }>): string {
   return applied.reason === 'error' ? applied.error : applied.reason;
+}
+
+/** Admits live connections a few at a time, until the firewall refuses. */
+export function* admitInSteps(
+  firewall: Pick<Firewall, 'seed'>,
+  pieces: Iterable<readonly Flow[]>,
+  onWarning: (what: string) => void,
+): Generator<undefined, undefined, undefined> {
+  for (const flows of pieces) {
+    const applied = flows.length === 0 ? undefined : firewall.seed(flows, SEED_SECONDS);
+    if (applied?.ok === false) {
+      onWarning(`live connections could not be admitted: ${refusal(applied)}`);
+      return;
+    }
+    yield undefined;
+  }
 }
 
 /** Which services are closed to strangers, for good or on trial. What closes a port reopens it unless somebody confirms from outside. */
@@ -62,7 +79,7 @@ export class Protections {
 
   /** At start and after a reload: what the configuration says is protected is so; live connections are admitted first. */
   restore(services: readonly Service[]): void {
-    this.seed(services);
+    this.#seed(this.#watched(services));
     for (const service of services) {
       if (!service.protect) continue;
       const applied = this.#context.firewall.protect(service.endpoints, undefined);
@@ -70,26 +87,16 @@ export class Protections {
     }
   }
 
-  /** Admits the live connections of every protected or tried service, so that idle sessions outlive conntrack's memory of them. */
-  seed(services: readonly Service[]): number {
-    const watched = services.filter((service) => service.protect || this.#trialOf(service) !== undefined);
-    return this.#seed(watched.flatMap(tcpPorts));
+  /** Admits the live connections of every protected or tried service, so that idle sessions outlive conntrack's memory of them. In steps. */
+  seedInSteps(services: readonly Service[]): Generator<undefined, undefined, undefined> {
+    const { firewall, flowsInPieces, onWarning } = this.#context;
+    const ports = this.#watched(services);
+    return admitInSteps(firewall, ports.length === 0 ? [] : flowsInPieces(ports), onWarning);
   }
 
-  /** The same in steps, for when there is no hurry. */
-  *seedInSteps(services: readonly Service[]): Generator<undefined, undefined, undefined> {
-    const watched = services.filter((service) => service.protect || this.#trialOf(service) !== undefined);
-    const ports = watched.flatMap(tcpPorts);
-    if (ports.length === 0) return;
-    const { firewall, flowsInPieces, onWarning } = this.#context;
-    for (const flows of flowsInPieces(ports)) {
-      const applied = flows.length === 0 ? undefined : firewall.seed(flows, SEED_SECONDS);
-      if (applied?.ok === false) {
-        onWarning(`live connections could not be admitted: ${refusal(applied)}`);
-        return;
-      }
-      yield undefined;
-    }
+  /** The TCP ports of services that are closed to strangers. */
+  #watched(services: readonly Service[]): number[] {
+    return services.filter((service) => service.protect || this.#trialOf(service) !== undefined).flatMap(tcpPorts);
   }
 
   /** Protects `service` for `seconds`, after which the kernel undoes it. */

@@ -110,7 +110,7 @@ export interface Store extends Disposable {
   announce(id: DeviceId, row: FreshnessRow, gateKey: Uint8Array): boolean;
   /**
    * The durable record: on return it survives power loss. Throws when it could not be written (a full disk); one that was announced is then
-   * owed, and written before any other.
+   * owed, and recorded together with the next one or neither is.
    */
   record(id: DeviceId, row: FreshnessRow, gateKey: Uint8Array): void;
   /** The slot of the last keyed knock of a device that opened. */
