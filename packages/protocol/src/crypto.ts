@@ -44,6 +44,8 @@ export type HmacKey = Brand<KeyObject, 'HmacKey'>;
 export interface Shortcuts {
   /** HMAC-SHA256 (RFC 2104) of `data` under a key of any length: 32 bytes. */
   readonly hmacSha256: (key: Uint8Array, data: Uint8Array) => Uint8Array;
+  /** SHA-256 (FIPS 180-4): 32 bytes. */
+  readonly sha256: (data: Uint8Array) => Uint8Array;
   /** `data` XOR the ChaCha20 stream (RFC 8439) of a key of 32 bytes, for an iv of 16: the block counter, little-endian, and the nonce. */
   readonly chacha20: (key: Uint8Array, iv: Uint8Array, data: Uint8Array) => Uint8Array;
   /** What ChaCha20-Poly1305 (RFC 8439) sealed under a key of 32 bytes and a nonce of 12, its tag of 16 at the end; undefined if it is not from there. */
@@ -109,7 +111,8 @@ export function aes256(
 
 /** SHA-256 (FIPS 180-4) of all `parts` in a row: 32 bytes. */
 export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
-  return plain(hash('sha256', joined(parts), 'buffer'));
+  const data = joined(parts);
+  return shortcuts?.sha256(data) ?? plain(hash('sha256', data, 'buffer'));
 }
 
 /** SHA3-256 (FIPS 202) of all `parts` in a row: 32 bytes. */

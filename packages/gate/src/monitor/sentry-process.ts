@@ -136,6 +136,9 @@ const MOST_WAITING = 2048;
 /** What the kernel counts for a frame that waits in a socket's queue: 1 KiB of memory for its bytes, and what it notes about them. */
 const FRAME_MEMORY = 1280;
 
+/** Bytes of the line that are read at once. */
+const LINE_READ = 64 * FRAME;
+
 /** Bytes that may wait for a sentry that does not read before tables wait too. */
 const MOST_TABLES = 1 << 20;
 
@@ -332,7 +335,15 @@ class KeptSentry implements SentryProcess {
     const descriptors = wanted.map((fd) => fd ?? nothing);
     const [ours, theirs] = libc.streamPair();
     widen(theirs);
-    const line = new Socket({ fd: ours, readable: true, writable: true });
+    // Each piece is taken as it comes: what Node's streams do around one costs a knock more than to decode it.
+    const onread = {
+      buffer: Buffer.alloc(LINE_READ),
+      callback: (size: number, buffer: Uint8Array): boolean => {
+        reassembler.push(buffer.subarray(0, size));
+        return true;
+      },
+    };
+    const line = new Socket({ fd: ours, readable: true, writable: true, onread });
     const child = spawn(program, args, {
       stdio: ['ignore', 'ignore', 'pipe', theirs, ...descriptors],
       env: {},
@@ -366,9 +377,6 @@ class KeptSentry implements SentryProcess {
     this.#life = life;
     const reassembler = new Reassembler((frame) => {
       this.#take(life, frame);
-    });
-    line.on('data', (piece) => {
-      reassembler.push(piece);
     });
     // A line that breaks ends with the process, which is noticed there.
     line.on('error', () => undefined);

@@ -1,5 +1,13 @@
 import assert from 'node:assert/strict';
-import { createCipheriv, createHmac, createPrivateKey, createPublicKey, diffieHellman, randomBytes } from 'node:crypto';
+import {
+  createCipheriv,
+  createHash,
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  diffieHellman,
+  randomBytes,
+} from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import {
@@ -26,6 +34,14 @@ test('HMAC-SHA256 is that of node:crypto, for keys and data of any length', () =
         shortcuts.hmacSha256(key, data),
         new Uint8Array(createHmac('sha256', key).update(data).digest()),
       );
+    }),
+  );
+});
+
+test('SHA-256 is that of node:crypto, for data of any length', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 2000 }), (data) => {
+      assert.deepEqual(shortcuts.sha256(data), new Uint8Array(createHash('sha256').update(data).digest()));
     }),
   );
 });
@@ -121,6 +137,7 @@ test('they keep no memory', () => {
     for (let i = 0; i < 20_000; i++) {
       agree(i % 10 === 0 ? small : peer);
       shortcuts.hmacSha256(peer, small);
+      shortcuts.sha256(peer);
       shortcuts.aeadOpen(peer, small.subarray(0, 12), small, peer);
     }
   };

@@ -3,7 +3,15 @@
  * the time, and after a rest, when caches have forgotten everything, less than that (decision 0015). Only functions of OpenSSL's public
  * interface (crypto(7), HMAC(3), EVP_PKEY-X25519(7)), which Node re-exports for addons.
  */
-import { createCipheriv, createHmac, createPrivateKey, createPublicKey, diffieHellman, randomBytes } from 'node:crypto';
+import {
+  createCipheriv,
+  createHash,
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  diffieHellman,
+  randomBytes,
+} from 'node:crypto';
 import type { Agree, Shortcuts } from '@postern/protocol';
 import koffi from 'koffi';
 
@@ -21,18 +29,22 @@ const NOTHING = new Uint8Array(1);
 
 /** An address that only OpenSSL looks behind. */
 type Pointer = bigint;
+type Fetch = (library: null, name: string, properties: null) => Pointer | null;
 
 interface OpenSsl {
   readonly sha256: Pointer;
-  readonly hmac: (
-    md: Pointer,
-    key: Uint8Array,
-    keySize: number,
+  readonly newHmac: () => Pointer | null;
+  readonly hmacInit: (context: Pointer, key: Uint8Array, keySize: number, md: Pointer, engine: null) => number;
+  readonly hmacUpdate: (context: Pointer, data: Uint8Array, size: number) => number;
+  readonly hmacFinal: (context: Pointer, into: Uint8Array, written: null) => number;
+  readonly digest: (
     data: Uint8Array,
     size: number,
     into: Uint8Array,
     written: null,
-  ) => Pointer | null;
+    md: Pointer,
+    engine: null,
+  ) => number;
   readonly newPrivate: (type: number, engine: null, bytes: Uint8Array, size: number) => Pointer | null;
   readonly newPublic: (type: number, engine: null, bytes: Uint8Array, size: number) => Pointer | null;
   readonly free: (key: Pointer) => void;
@@ -58,17 +70,27 @@ interface OpenSsl {
 
 function load(): OpenSsl {
   const node = koffi.load(null);
-  const algorithm = (name: string): Pointer => (node.func(`void *${name}()`) as () => Pointer)();
+  // Fetched once (ossl-guide-libcrypto-introduction(7)): what EVP_sha256() and its like give is looked up anew by every call that takes it.
+  const fetched = (kind: 'MD' | 'CIPHER', name: string): Pointer => {
+    const fetch = node.func(`void *EVP_${kind}_fetch(void *, str, void *)`) as Fetch;
+    const algorithm = fetch(null, name, null);
+    if (algorithm === null) throw new Error(`OpenSSL has no ${name}`);
+    return algorithm;
+  };
   return {
-    sha256: algorithm('EVP_sha256'),
-    chacha20: algorithm('EVP_chacha20'),
-    aead: algorithm('EVP_chacha20_poly1305'),
+    sha256: fetched('MD', 'SHA2-256'),
+    chacha20: fetched('CIPHER', 'ChaCha20'),
+    aead: fetched('CIPHER', 'ChaCha20-Poly1305'),
     newCipher: node.func('void *EVP_CIPHER_CTX_new()') as OpenSsl['newCipher'],
     decryptInit: node.func('int EVP_DecryptInit_ex(void *, void *, void *, void *, void *)') as OpenSsl['decryptInit'],
     update: node.func('int EVP_DecryptUpdate(void *, void *, void *, void *, int)') as OpenSsl['update'],
     control: node.func('int EVP_CIPHER_CTX_ctrl(void *, int, int, void *)') as OpenSsl['control'],
     final: node.func('int EVP_DecryptFinal_ex(void *, void *, void *)') as OpenSsl['final'],
-    hmac: node.func('void *HMAC(void *, void *, int, void *, size_t, void *, void *)') as OpenSsl['hmac'],
+    newHmac: node.func('void *HMAC_CTX_new()') as OpenSsl['newHmac'],
+    hmacInit: node.func('int HMAC_Init_ex(void *, void *, int, void *, void *)') as OpenSsl['hmacInit'],
+    hmacUpdate: node.func('int HMAC_Update(void *, void *, size_t)') as OpenSsl['hmacUpdate'],
+    hmacFinal: node.func('int HMAC_Final(void *, void *, void *)') as OpenSsl['hmacFinal'],
+    digest: node.func('int EVP_Digest(void *, size_t, void *, void *, void *, void *)') as OpenSsl['digest'],
     newPrivate: node.func('void *EVP_PKEY_new_raw_private_key(int, void *, void *, size_t)') as OpenSsl['newPrivate'],
     newPublic: node.func('void *EVP_PKEY_new_raw_public_key(int, void *, void *, size_t)') as OpenSsl['newPublic'],
     free: node.func('void EVP_PKEY_free(void *)') as OpenSsl['free'],
@@ -87,8 +109,8 @@ function mustHave(bytes: Uint8Array, size: number): void {
 
 function shortcutsBy(ssl: OpenSsl): Shortcuts {
   const size = new Uint8Array(8);
-  const cipher = ssl.newCipher();
-  if (cipher === null) throw new Error('OpenSSL makes no cipher');
+  const [cipher, mac] = [ssl.newCipher(), ssl.newHmac()];
+  if (cipher === null || mac === null) throw new Error('OpenSSL makes no context');
   const addressed = (bytes: Uint8Array): Uint8Array => (bytes.length === 0 ? NOTHING : bytes);
   const open = (key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array): Uint8Array | undefined => {
     mustHave(key, SIZE);
@@ -120,8 +142,17 @@ function shortcutsBy(ssl: OpenSsl): Shortcuts {
   return {
     hmacSha256(key, data) {
       const into = new Uint8Array(SIZE);
-      if (ssl.hmac(ssl.sha256, addressed(key), key.length, addressed(data), data.length, into, null) === null)
-        throw new Error('OpenSSL makes no HMAC');
+      const done =
+        ssl.hmacInit(mac, addressed(key), key.length, ssl.sha256, null) > 0 &&
+        ssl.hmacUpdate(mac, addressed(data), data.length) > 0 &&
+        ssl.hmacFinal(mac, into, null) > 0;
+      if (!done) throw new Error('OpenSSL makes no HMAC');
+      return into;
+    },
+    sha256(data) {
+      const into = new Uint8Array(SIZE);
+      if (ssl.digest(addressed(data), data.length, into, null, ssl.sha256, null) <= 0)
+        throw new Error('OpenSSL makes no SHA-256');
       return into;
     },
     chacha20(key, iv, data) {
@@ -171,7 +202,7 @@ function nodeAgrees(secret: Uint8Array, peer: Uint8Array): Uint8Array | undefine
 }
 
 /** Whether they do what node:crypto does. */
-function right({ hmacSha256, chacha20, aeadOpen, x25519 }: Shortcuts): boolean {
+function right({ hmacSha256, sha256, chacha20, aeadOpen, x25519 }: Shortcuts): boolean {
   const same = (a: Uint8Array | undefined, b: Uint8Array | undefined): boolean =>
     a === undefined || b === undefined ? a === b : Buffer.compare(a, b) === 0;
   const lengths = [0, 1, SIZE, 64, 65, 400];
@@ -190,6 +221,7 @@ function right({ hmacSha256, chacha20, aeadOpen, x25519 }: Shortcuts): boolean {
       same(aeadOpen(wide, nonce, aad, sealed), data) &&
       aeadOpen(wide, nonce, aad, other) === undefined &&
       same(hmacSha256(key, data), createHmac('sha256', key).update(data).digest()) &&
+      same(sha256(data), createHash('sha256').update(data).digest()) &&
       [randomBytes(SIZE), new Uint8Array(SIZE)].every((peer) => same(agree(peer), nodeAgrees(secret, peer)))
     );
   });

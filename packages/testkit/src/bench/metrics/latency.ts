@@ -92,7 +92,7 @@ export const latencyMetric: Metric<LatencyResult> = {
   tell(result) {
     const native = medianOf(result, 'native-1');
     return [
-      `From the departure of the last packet that a knock needs until the service's SYN-ACK is back. One probe for all: a bare SYN each 200 µs, between which it sleeps. ` +
+      `From the departure of the last packet that a knock needs until the service's SYN-ACK is back. One probe for all: a bare SYN each 100 µs, between which it sleeps. ` +
         `By turns, ten knocks each, ${String(result.rounds)} rounds; the median is that of the rounds' medians, beside it the lowest and the highest of them. ` +
         `The floor is one plain Node process that reads a packet socket and makes one nftables write, without cryptography, without a record.`,
       {
