@@ -14,7 +14,8 @@ const [RATE, SECONDS] = [20_000, 2.5] as const;
 
 interface Row {
   readonly contender: ContenderName;
-  readonly junk: JunkKind;
+  /** `rest`: nothing was sent, for as long; what a server does by itself, for each of as many packets as might have been sent. */
+  readonly junk: JunkKind | 'rest';
   readonly sent: number;
   /** Microseconds of the server's processes for each packet that was sent. */
   readonly user: number;
@@ -40,11 +41,19 @@ async function settle(contender: Contender): Promise<void> {
   }
 }
 
-async function measure(arena: Arena, contender: Contender, junk: JunkKind, seconds: number): Promise<Row> {
+/** Nothing is sent. */
+async function rest(seconds: number): Promise<{ sent: number; userMicros: number; systemMicros: number }> {
+  await sleep(seconds * 1000);
+  return { sent: RATE * seconds, userMicros: 0, systemMicros: 0 };
+}
+
+async function measure(arena: Arena, contender: Contender, junk: Row['junk'], seconds: number): Promise<Row> {
   await settle(contender);
-  const plan = junkPlan(arena, contender, { kind: junk, rate: RATE, seconds });
   const before = contender.cpu();
-  const { sent, userMicros, systemMicros } = await arena.flood(plan);
+  const { sent, userMicros, systemMicros } =
+    junk === 'rest'
+      ? await rest(seconds)
+      : await arena.flood(junkPlan(arena, contender, { kind: junk, rate: RATE, seconds }));
   await settle(contender);
   const after = contender.cpu();
   const each = (of: 'user' | 'system'): number => round(((after[of] - before[of]) * 1e6) / sent);
@@ -64,14 +73,17 @@ export const strangerMetric: Metric<StrangerResult> = {
   name: 'stranger',
   title: 'Cost of a stranger',
   summary: "processor time for each junk packet of each kind, ours and the peers'",
-  seconds: 115,
+  seconds: 130,
   async measure({ say, until, small }) {
     await using arena = await Arena.build({ contenders: NAMES, knocks: 20 });
     for (const contender of arena.contenders.filter(({ name }) => name !== 'keyed'))
       await arena.crowd({ knocks: arena.knocks(contender, 20), every: 25, giveUp: 1_500 });
     const own: readonly JunkKind[] = ['copied', 'unsealed', 'valid', 'base64'];
     const wanted = NAMES.flatMap((name) =>
-      ['random' as const, ...SHAPED[name], ...(name === 'native-1' ? own : [])].map((junk) => ({ name, junk })),
+      ['rest' as const, 'random' as const, ...SHAPED[name], ...(name === 'native-1' ? own : [])].map((junk) => ({
+        name,
+        junk,
+      })),
     );
     const rows: Row[] = [];
     let leftOut = 0;
@@ -91,15 +103,15 @@ export const strangerMetric: Metric<StrangerResult> = {
   tell({ rows, leftOut }) {
     return [
       `Processor time of all processes of a server, with the programs that it runs, for each packet that was sent, by /proc/PID/stat: ${count(RATE)} packets a second for ${String(SECONDS)} s, ` +
-        'or as many valid requests as a device can seal. What the kernel drops before a process sees it costs the server no time of its own; the kernel’s part up to the socket is in the time of ' +
+        'or as many valid requests as a device can seal. Beside it, at rest: what the server takes in the same time when nothing is sent, divided by as many packets. What the kernel drops before a process sees it costs the server no time of its own; the kernel’s part up to the socket is in the time of ' +
         'the sender here, because a veth pair delivers in the sender’s time. Doors and keyed knocks are heard by one gate, which has both. A server that hears only a part of the packets looks cheaper than it is: see the flood.',
       {
         head: ['', 'junk', 'packets', 'user, µs', 'system, µs', 'sender, µs'],
         align: 'llrrrr',
         rows: rows.map(({ contender, junk, sent, user, system, sender }) => [
           CONTENDERS[contender],
-          JUNK[junk],
-          count(sent),
+          junk === 'rest' ? 'at rest: none' : JUNK[junk],
+          junk === 'rest' ? '0' : count(sent),
           digits(user),
           digits(system),
           digits(sender),
@@ -109,10 +121,10 @@ export const strangerMetric: Metric<StrangerResult> = {
     ];
   },
   ratios({ rows }) {
-    const of = (name: ContenderName, junk: JunkKind): number =>
+    const of = (name: ContenderName, junk: Row['junk']): number =>
       rows.find((it) => it.contender === name && it.junk === junk)?.user ?? NaN;
     return [
-      `A junk packet of the right length costs ${digits(of('native-1', 'length'))} µs of user time at our gate: the kernel's filter refuses it. At fwknopd's UDP server one of the right shape costs ${digits(of('fwknopd-udp', 'base64'))} µs.`,
+      `A junk packet of the right length costs ${digits(of('native-1', 'length'))} µs of user time at our gate, which takes ${digits(of('native-1', 'rest'))} µs when none comes: the kernel's filter refuses it. At fwknopd's UDP server one of the right shape costs ${digits(of('fwknopd-udp', 'base64'))} µs.`,
     ];
   },
 };
