@@ -12,6 +12,14 @@ export interface Timed extends Ran {
   readonly milliseconds: number;
 }
 
+/** How a line is run. */
+export interface Typing {
+  readonly input?: string;
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Output that is waited for before the input is given. The time that counts is then that until it shows; never, NaN. */
+  readonly shows?: RegExp;
+}
+
 /** A home of root's, with `~/.ssh/config`, names of hosts, and `postern` on the PATH. Seen by what {@link run} runs only. */
 export class SshHome implements Disposable {
   readonly directory: string;
@@ -46,7 +54,8 @@ export class SshHome implements Disposable {
   }
 
   /** Runs a line of a shell in the home to its end; the line must not leave anything running. */
-  run(line: string, options: { input?: string; environment?: Readonly<Record<string, string>> } = {}): Promise<Timed> {
+  run(line: string, options: Typing = {}): Promise<Timed> {
+    const { input = '', shows } = options;
     const at = (name: string): string => `'${join(this.directory, name)}'`;
     const binds = `mount --bind ${at('passwd')} /etc/passwd && mount --bind ${at('hosts')} /etc/hosts && mount --bind ${at('nsswitch')} /etc/nsswitch.conf`;
     const begun = performance.now();
@@ -60,13 +69,19 @@ export class SshHome implements Disposable {
       ]),
       { env: this.#environment(options.environment), stdio: ['pipe', 'pipe', 'pipe'], timeout: 60_000 },
     );
-    let [out, err] = ['', ''];
-    child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
+    let [out, err, shown] = ['', '', NaN];
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      out += text;
+      if (shows === undefined || !Number.isNaN(shown) || !shows.test(out)) return;
+      shown = performance.now() - begun;
+      child.stdin.end(input);
+    });
     child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));
-    child.stdin.on('error', () => undefined).end(options.input ?? '');
+    child.stdin.on('error', () => undefined);
+    if (shows === undefined) child.stdin.end(input);
     return new Promise((resolve) => {
       child.once('close', (code) => {
-        resolve({ code: code ?? -1, out, err, milliseconds: performance.now() - begun });
+        resolve({ code: code ?? -1, out, err, milliseconds: shows === undefined ? performance.now() - begun : shown });
       });
     });
   }

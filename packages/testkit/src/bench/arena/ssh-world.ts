@@ -15,6 +15,9 @@ const ACCESS = `SOURCE ANY\n${KEYS}OPEN_PORTS tcp/22\n`;
 const RC = `[peer]\nSPA_SERVER ${PEER}\nACCESS tcp/22\nALLOW_IP ${PERSON}\n${KEYS}`;
 const SERVICES = '[services.ssh]\nports = ["tcp/22"]\nseconds = 60\nsingle_use = true\nprotect = true\n';
 
+/** What a shell of Debian ends its prompt with. */
+const PROMPT = /[#$] $/;
+
 /** How fwknopd is run. */
 export type FwknopdMode = 'udp-server' | 'sniffing';
 
@@ -62,6 +65,13 @@ export class SshWorld implements AsyncDisposable {
     return world;
   }
 
+  /** A line in the person's shell that ends with a shell on the far host: milliseconds until its prompt shows. Throws when none does. */
+  async prompt(line: string): Promise<number> {
+    const { out, err, milliseconds } = await this.#home.run(line, { input: 'exit\n', shows: PROMPT });
+    if (Number.isNaN(milliseconds)) throw new Error(`${line}: no prompt, but ${JSON.stringify(out + err)}`);
+    return milliseconds;
+  }
+
   /** A line in the person's shell; milliseconds. Throws when it fails. */
   async run(line: string): Promise<number> {
     const { code, err, milliseconds }: Timed = await this.#home.run(line);
@@ -88,7 +98,7 @@ export class SshWorld implements AsyncDisposable {
   }
 
   /** What a person types for the peer. */
-  static readonly knockAndSsh: string = `'${unpacked('fwknop-client', 'usr/bin/fwknop')}' -n peer --no-save-args >/dev/null && ssh peer true`;
+  static readonly knockAndSsh: string = `'${unpacked('fwknop-client', 'usr/bin/fwknop')}' -n peer --no-save-args >/dev/null && ssh -tt peer`;
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#fwknopd?.[Symbol.asyncDispose]();

@@ -25,21 +25,21 @@ async function measureSsh(say: (line: string) => void, rounds: number): Promise<
   await using world = await SshWorld.build();
   const took = new Map<keyof typeof LINES, number[]>();
   const line = async (name: keyof typeof LINES, typed: string): Promise<void> => {
-    took.set(name, [...(took.get(name) ?? []), await world.run(typed)]);
+    took.set(name, [...(took.get(name) ?? []), await world.prompt(typed)]);
   };
   // Not measured: keys of hosts become known, files come into memory.
   world.hide(false);
-  await world.run('ssh peer true');
-  await world.run('ssh demo true');
+  await world.prompt('ssh -tt peer');
+  await world.prompt('ssh -tt demo');
   for (const mode of ['udp-server', 'sniffing'] as const) {
     if (!(await world.fwknopd(mode))) continue;
     for (let i = 0; i < rounds; i++) {
       say(`fwknopd ${mode}, round ${String(i + 1)} of ${String(rounds)}`);
       world.hide(false);
-      await line('plain', 'ssh peer true');
+      await line('plain', 'ssh -tt peer');
       world.hide(true);
       await line(mode === 'sniffing' ? 'fwknopd' : 'fwknopd-udp', SshWorld.knockAndSsh);
-      await line('postern', 'ssh demo true');
+      await line('postern', 'ssh -tt demo');
     }
   }
   const names = Object.keys(LINES) as (keyof typeof LINES)[];
@@ -83,7 +83,7 @@ export const clientMetric: Metric<ClientResult> = {
           times(median / node.median),
         ]),
       },
-      'From the line that is typed until the first program on the far host has run, with a real sshd; the port is closed when each line begins.',
+      'From the line that is typed until the prompt of a shell on the far host shows, with a real sshd; the port is closed when each line begins.',
       {
         head: ['', 'rounds', 'min, ms', 'median, ms', 'to plain ssh'],
         align: 'lrrrr',
