@@ -11,6 +11,7 @@ import {
   encapsulate,
   hash,
   type KeyObject,
+  randomBytes,
   sign,
   timingSafeEqual,
   verify,
@@ -70,6 +71,11 @@ export function takeShortcuts(ways: Shortcuts | undefined): void {
 export type HashName = 'md5' | 'sha1' | 'sha256' | 'sha384' | 'sha512' | 'sha3-256' | 'sha3-512';
 /** A mode of AES-256 (FIPS 197, SP 800-38A); `cfb` feeds back whole blocks, `ctr` counts in all 128 bits. */
 export type AesMode = 'ecb' | 'cbc' | 'cfb' | 'ofb' | 'ctr';
+
+/** A key of a hash table in memory, 8 bytes. It shows in nothing that leaves the process, so it is not passed in. */
+export function freshHashKey(): Uint8Array {
+  return plain(randomBytes(8));
+}
 
 /** The hash `name` of `data` (RFC 1321, FIPS 180-4, FIPS 202): 16, 20, 32, 48 or 64 bytes. */
 export function digestOf(name: HashName, data: Uint8Array): Uint8Array {

@@ -1,5 +1,6 @@
 export * from './address.ts';
 export * from './brand.ts';
+export { ByteTable, NOWHERE } from './byte-table.ts';
 export { concat, fromHex, readU16, readU32, readU64, toHex, writeU16, writeU32, writeU64 } from './bytes.ts';
 export {
   type Agree,
@@ -39,6 +40,7 @@ export * from './knock/keyed-matcher.ts';
 export * from './knock/keyed-ports.ts';
 export * from './knock/work.ts';
 export * from './layout.ts';
+export { lazyMemory } from './lazy-memory.ts';
 export * from './open.ts';
 export * from './policy.ts';
 export type { Random } from './random.ts';

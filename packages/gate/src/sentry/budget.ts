@@ -1,6 +1,4 @@
-import { ADDRESS_SIZE } from '@postern/protocol';
-import { ByteTable, NOWHERE } from './byte-table.ts';
-import { lazyMemory } from './lazy-memory.ts';
+import { ADDRESS_SIZE, ByteTable, lazyMemory, NOWHERE } from '@postern/protocol';
 
 /** A rate with a burst: `burst` at once, then `rate` a second. */
 export interface Rate {

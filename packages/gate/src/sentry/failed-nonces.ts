@@ -1,6 +1,4 @@
-import { PACKET } from '@postern/protocol';
-import { ByteTable, NOWHERE } from './byte-table.ts';
-import { lazyMemory } from './lazy-memory.ts';
+import { ByteTable, lazyMemory, NOWHERE, PACKET } from '@postern/protocol';
 
 /** How often packets with one nonce may fail before it is not looked at any more. */
 export const MOST_FAILURES = 8;

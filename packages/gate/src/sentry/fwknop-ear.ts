@@ -2,14 +2,22 @@
  * The sentry's look at packets of fwknop's format: which credential opens one, within a ration of work. Pure: no I/O, no clock. The format names no key, so
  * that a stranger's packet is tried with every one; what keeps that cheap is here, and in the codec.
  */
-import { accept, ADDRESS_SIZE, refuse, type Result, type UnixMicros, writeBlock } from '@postern/protocol';
+import {
+  accept,
+  ADDRESS_SIZE,
+  ByteTable,
+  lazyMemory,
+  NOWHERE,
+  refuse,
+  type Result,
+  type UnixMicros,
+  writeBlock,
+} from '@postern/protocol';
 import { FwknopKeyring, fwknopShape, type FwknopOpened, type FwknopRefusal } from '@postern/protocol/fwknop';
 import type { CredentialFrame, CredentialPiece } from '../line/fwknop-codec.ts';
 import type { FwknopCounter } from '../line/frame.ts';
 import { Budget, type Rate } from './budget.ts';
-import { ByteTable, NOWHERE } from './byte-table.ts';
 import { isAmong } from './fwknop-sources.ts';
-import { lazyMemory } from './lazy-memory.ts';
 import { Seen } from './seen.ts';
 
 /** Credentials that are tried on a packet of the usual size for one unit of work: some 30 µs. */

@@ -18,10 +18,10 @@ import { Budget, type Rate } from './budget.ts';
 import { isPossibleSource } from './decode-packet.ts';
 import { isPureSyn, type PortKnock } from './decode-port-knock.ts';
 
-/** Memory of sequences that were begun: at most 18 MB, of the sentry's 64. */
+/** Memory of sequences that were begun: at most 4 MB, nearly all beside V8's heap; with doors without order 14 MB, of the heap's 64. */
 const DOOR_LIMITS: ClassicLimits = { sources: 16_384, attempts: 32_768, attemptsOfSource: 128 };
 
-/** Memory of numbers and sets: at most 8 MB of the heap and 14 MB beside it. 4,096 devices and services in four slots. */
+/** Memory of numbers and sets: at most 18 MB of the heap, for sets, and 16 MB beside it. 4,096 devices and services in four slots. */
 const SET_LIMITS: KeyedLimits = { ...KEYED_LIMITS, sources: 16_384, sets: 16_384 };
 
 /** Events of doors, all together: as many as the line takes. */

@@ -1,5 +1,4 @@
-import { ByteTable, NOWHERE } from './byte-table.ts';
-import { lazyMemory } from './lazy-memory.ts';
+import { ByteTable, lazyMemory, NOWHERE } from '@postern/protocol';
 
 /** The most sources that one packet is heard from: it may be relayed, or its sender may have changed networks. */
 export const MOST_SOURCES = 4;

@@ -23,13 +23,13 @@ export interface KeyedLimits {
   readonly ring: number;
   /** How long a number counts, in microseconds, below 2^31; `KEYED.window`. */
   readonly window: number;
-  /** Sources of which numbers are kept: 6 · ring bytes and about 500 more for each. */
+  /** Sources of which numbers are kept: 6 · ring bytes and 114 more for each. */
   readonly sources: number;
   /** Sets at a time: about 600 bytes for each. */
   readonly sets: number;
 }
 
-/** The defaults: at most 22 MB for sources (16,384 of them, taken as they come), and 38 MB for sets. */
+/** The defaults: at most 16 MB for sources (16,384 of them, taken as they come), and 38 MB for sets. */
 export const KEYED_LIMITS: KeyedLimits = {
   needed: KEYED.needed,
   ring: KEYED.ring,

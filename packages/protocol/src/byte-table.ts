@@ -1,33 +1,40 @@
-import { randomBytes } from 'node:crypto';
-import { halfSipHash24 } from '@postern/protocol';
+import { freshHashKey } from './crypto.ts';
+import { halfSipHash24 } from './halfsiphash.ts';
 import { lazyMemory } from './lazy-memory.ts';
 
 /** No place: the key is not there. */
 export const NOWHERE = -1;
 
-/** Drawn once for the process: who chooses keys must not know which of them fall together. */
-const HASH_KEY = new Uint8Array(randomBytes(8));
+/** In the order of use: the place was given up. */
+const FREE = -1;
 
 /**
  * A table from keys of one size to places, which are numbers below the capacity, and their order of use. It consists of a few flat arrays of a fixed
  * size: nothing that comes in is kept on V8's heap, where strangers' keys would outlive many collections, and the kernel gives a page of memory only
  * once something was written to it. When all places are taken, a new key takes that of the key that was not used for longest. What belongs to a key,
- * the owner of the table keeps in arrays of its own, by place. Every call takes the same time however many keys there are.
+ * the owner of the table keeps in arrays of its own, by place. Every call takes the same time however many keys there are; only `clear` does not.
  */
 export class ByteTable {
   readonly capacity: number;
   readonly keySize: number;
   /** Bytes of all its arrays. */
   readonly bytes: number;
+  /** Who chooses keys must not know which of them fall together. */
+  readonly #hashKey = freshHashKey();
   readonly #keys: Uint8Array;
+  /** A copy of a key that is there. */
+  readonly #copy: Uint8Array;
   /** First place of each chain of keys that fall together, and the next one in its chain. These and the order count places from 1; 0 is the end. */
   readonly #chains: Int32Array;
   readonly #next: Int32Array;
-  /** The place that was used before each, and after it. */
+  /** The place that was used before each, or {@link FREE}, and after it. */
   readonly #older: Int32Array;
   readonly #newer: Int32Array;
   #oldest = 0;
   #newest = 0;
+  /** Places that were given up, chained by `#next`, and how many were ever taken: those after them are free too. */
+  #free = 0;
+  #used = 0;
   #size = 0;
 
   /** @throws RangeError if the capacity is no integer in [1, 2^24], or a key is not of 1 to 64 bytes */
@@ -39,6 +46,7 @@ export class ByteTable {
     this.capacity = capacity;
     this.keySize = keySize;
     this.#keys = new Uint8Array(lazyMemory(capacity * keySize));
+    this.#copy = new Uint8Array(keySize);
     this.#chains = new Int32Array(lazyMemory(4 * 2 ** Math.ceil(Math.log2(capacity))));
     this.#next = new Int32Array(lazyMemory(4 * capacity));
     this.#older = new Int32Array(lazyMemory(4 * capacity));
@@ -54,6 +62,11 @@ export class ByteTable {
     return this.#size;
   }
 
+  /** Place of the key that was not used for longest, or {@link NOWHERE}. */
+  get oldest(): number {
+    return this.#oldest - 1;
+  }
+
   /** Place of a key, or {@link NOWHERE}. A shorter key ends in zeros. @throws RangeError on a longer one */
   find(key: Uint8Array): number {
     this.#mustFit(key);
@@ -65,7 +78,8 @@ export class ByteTable {
   /** A place for a key that has none; it was used just now. When all were taken, it is that of another, which has none any more. */
   add(key: Uint8Array): number {
     this.#mustFit(key);
-    const place = this.#size < this.capacity ? ++this.#size : this.#leave();
+    if (this.#size === this.capacity) this.remove(this.oldest);
+    const place = this.#takeFree();
     const start = (place - 1) * this.keySize;
     this.#keys.set(key, start);
     this.#keys.fill(0, start + key.length, start + this.keySize);
@@ -84,27 +98,46 @@ export class ByteTable {
     this.#append(place);
   }
 
-  /** Forgets all keys. */
-  clear(): void {
-    if (this.#size === 0) return;
-    this.#chains.fill(0);
-    this.#oldest = this.#newest = this.#size = 0;
+  /** Forgets the key at a place, which is free then. False: there is none. */
+  remove(at: number): boolean {
+    const place = at + 1;
+    if (place < 1 || place > this.#used || this.#older[at] === FREE) return false;
+    this.#unchain(place);
+    this.#unlink(place);
+    this.#older[at] = FREE;
+    this.#next[at] = this.#free;
+    this.#free = place;
+    this.#size--;
+    return true;
   }
 
-  /** Takes the key that was not used for longest out of its chain and of the order; its place. */
-  #leave(): number {
-    const place = this.#oldest;
+  /** Forgets all keys. */
+  clear(): void {
+    if (this.#used === 0) return;
+    this.#chains.fill(0);
+    this.#oldest = this.#newest = this.#free = this.#used = this.#size = 0;
+  }
+
+  /** A place without a key; there is one. */
+  #takeFree(): number {
+    this.#size++;
+    const place = this.#free;
+    if (place === 0) return ++this.#used;
+    this.#free = this.#next[place - 1] ?? 0;
+    return place;
+  }
+
+  #unchain(place: number): void {
     const start = (place - 1) * this.keySize;
-    const chain = this.#chainOf(this.#keys.subarray(start, start + this.keySize));
+    for (let at = 0; at < this.keySize; at++) this.#copy[at] = this.#keys[start + at] ?? 0;
+    const chain = this.#chainOf(this.#copy);
     const next = this.#next[place - 1] ?? 0;
     if (this.#chains[chain] === place) this.#chains[chain] = next;
     else {
       let before = this.#chains[chain] ?? 0;
-      while (this.#next[before - 1] !== place) before = this.#next[before - 1] ?? 0;
+      while (before !== 0 && this.#next[before - 1] !== place) before = this.#next[before - 1] ?? 0;
       this.#next[before - 1] = next;
     }
-    this.#unlink(place);
-    return place;
   }
 
   #append(place: number): void {
@@ -136,6 +169,6 @@ export class ByteTable {
 
   /** The key's chain; zeros at its end count, whether they are written or not. */
   #chainOf(key: Uint8Array): number {
-    return halfSipHash24(HASH_KEY, key, this.keySize) & (this.#chains.length - 1);
+    return halfSipHash24(this.#hashKey, key, this.keySize) & (this.#chains.length - 1);
   }
 }
