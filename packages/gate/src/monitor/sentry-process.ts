@@ -151,6 +151,8 @@ const SOURCE = extname(import.meta.filename) === '.ts';
 const NODE_FLAGS = [
   '--max-semi-space-size=1',
   '--max-old-space-size=64',
+  // The old generation is collected when it has grown by 2 MB instead of 8 (decision 0016).
+  '--optimize-for-size',
   '--v8-pool-size=1',
   '--disable-sigusr1',
   '--no-lazy-feedback-allocation',

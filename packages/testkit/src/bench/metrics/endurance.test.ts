@@ -15,7 +15,7 @@ test('a long run is told on the page from its JSON alone: what was accepted, wha
       parts: [60, 70, 62, 71].map(read),
     },
     day: {
-      ...{ pace: 120, sent: 20, granted: 20, before: read(50), hours: [1, 24], standing: 3, left: 0 },
+      ...{ pace: 120, warmUp: 5, sent: 20, granted: 20, before: read(50), hours: [1, 24], standing: 3, left: 0 },
       reads: [read(51), read(52)],
     },
   };
@@ -28,6 +28,7 @@ test('a long run is told on the page from its JSON alone: what was accepted, wha
     'held 27 grants, and 0 when',
     'at most 110 MB in their first half, and 111 MB in the second',
     'over 24 hours by a clock that runs 120 times as fast',
+    '5 knocks came first, so that V8 grew to what it takes, and then 15, one in 20 s',
   ])
     assert.ok(text.includes(told), `${told}\n${text}`);
   for (const row of [/after 250 +\| +60/, /after 1,000 +\| +71/, /after 24 h +\| +52/]) assert.match(text, row);
