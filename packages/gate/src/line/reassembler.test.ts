@@ -25,3 +25,21 @@ test('frames come out whole and in order, however the stream is cut', () => {
     ),
   );
 });
+
+test('what is cut out of a frame is a copy, also where pieces come in one Buffer that is used again', () => {
+  const kept: Uint8Array[] = [];
+  const reassembler = new Reassembler((frame) => kept.push(frame.slice(0, 4)));
+  const buffer = Buffer.alloc(2 * FRAME);
+  for (const [mark, size] of [
+    [1, FRAME],
+    [2, 2 * FRAME],
+    [4, FRAME / 2],
+    [4, FRAME / 2],
+    [5, FRAME],
+  ] as const)
+    reassembler.push(buffer.fill(mark).subarray(0, size));
+  assert.deepEqual(
+    kept.map(([first]) => first),
+    [1, 2, 2, 4, 5],
+  );
+});

@@ -2,7 +2,7 @@ import { FRAME } from './frame.ts';
 
 /**
  * Cuts a stream into frames of one size, whatever pieces it comes in. Holds at most one unfinished frame. The frame given to
- * `onFrame` is valid only during that call.
+ * `onFrame` is valid only during that call, and no Buffer, whose `slice` would be a view of what comes next.
  */
 export class Reassembler {
   readonly #onFrame: (frame: Uint8Array) => void;
@@ -21,7 +21,8 @@ export class Reassembler {
   }
 
   /** Takes the next piece of the stream. */
-  push(piece: Uint8Array): void {
+  push(bytes: Uint8Array): void {
+    const piece = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
     const size = this.#partial.length;
     let offset = 0;
     while (offset < piece.length) {
