@@ -7,7 +7,8 @@ import { anyMessage } from '../../../protocol/src/testdata/fwknop-arbitrary.ts';
 import { decodeSentryFrame, encodeSentryFrame } from '../line/codec.ts';
 import type { FwknopFrame, TallyFrame } from '../line/fwknop-codec.ts';
 import { FWKNOP_COUNTERS, type FwknopCounter } from '../line/frame.ts';
-import { FwknopForwarder } from './fwknop-forwarder.ts';
+import type { GpgAnswer } from '../line/gpg-line.ts';
+import { FwknopForwarder, type GpgAsked } from './fwknop-forwarder.ts';
 import { credential, from, junk, piece, REQUEST, sealed, table } from './fwknop-packets.fixture.ts';
 
 const START = 1_800_000_000_000_000;
@@ -191,4 +192,34 @@ test('gpg without somebody who decrypts is refused', () => {
   bench.hear(junk(602));
   bench.rest();
   assert.deepEqual([bench.tallies, bench.frames], [[{ 'gpg-refused': 1 }], []]);
+});
+
+test('a message that the first key does not decrypt is tried with the next one, whatever was read into the same buffer meanwhile', () => {
+  const asked: { credential: number; ciphertext: Uint8Array; context: GpgAsked }[] = [];
+  const forwarder = new FwknopForwarder({
+    send: () => true,
+    gpg: (credential_, ciphertext, context) => {
+      asked.push({ credential: credential_, ciphertext: Uint8Array.from(ciphertext), context });
+      return true;
+    },
+  });
+  const gpg: FwknopCredential = { kind: 'gpg', hmac: undefined };
+  for (const frame of table(7, [piece(gpg), piece(gpg)])) forwarder.obey(frame);
+  const buffer = Buffer.from(junk(602));
+  forwarder.hear(buffer.subarray(), from(ADA), START as UnixMicros);
+  const [first] = asked;
+  assert.ok(first !== undefined);
+  buffer.set(junk(602));
+  const answer = {
+    id: 0,
+    credential: first.credential,
+    outcome: 'refused',
+    plaintext: new Uint8Array(),
+    signatures: [],
+  };
+  forwarder.answer(answer as GpgAnswer, first.context, START as UnixMicros);
+  assert.deepEqual(
+    asked.map(({ credential: index, ciphertext }) => ({ index, ciphertext })),
+    [0, 1].map((index) => ({ index, ciphertext: first.ciphertext })),
+  );
 });

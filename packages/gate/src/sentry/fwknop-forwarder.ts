@@ -95,7 +95,8 @@ export class FwknopForwarder {
     const { credential, ciphertext } = value;
     if (ciphertext.length > MOST_CIPHERTEXT) return 'field';
     const kept = { ...way, source: way.source.slice(), destination: way.destination.slice() };
-    const asked = { payload: payload.slice(), way: kept, serial: this.#ear.serial };
+    // A Buffer's `slice` would be a view of what is read next.
+    const asked = { payload: new Uint8Array(payload), way: kept, serial: this.#ear.serial };
     if (this.#sink.gpg === undefined) return 'gpg-refused';
     return this.#sink.gpg(credential, ciphertext, asked, now) ? 'gpg' : 'gpg-busy';
   }
