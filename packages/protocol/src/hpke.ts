@@ -32,13 +32,27 @@ export interface Schedule {
   readonly context: Uint8Array;
 }
 
-/** The keys of one message. */
-export interface Context {
+/** The keys of one message. A class: an object literal with a getter has a hidden class of its own each time, which V8 keeps until all is collected. */
+export class Context {
   readonly suiteId: Uint8Array;
   readonly key: Uint8Array;
   readonly nonce: Uint8Array;
+  readonly #schedule: Uint8Array;
+  readonly #secret: Uint8Array;
+
+  /** Of the key schedule's secret, section 5.1. */
+  constructor({ suiteId, context }: Schedule, secret: Uint8Array) {
+    this.suiteId = suiteId;
+    this.key = labeledExpand(suiteId, secret, KEY, context, 32);
+    this.nonce = labeledExpand(suiteId, secret, BASE_NONCE, context, 12);
+    this.#schedule = context;
+    this.#secret = secret;
+  }
+
   /** Derived when it is asked for, each time anew. */
-  readonly exporterSecret: Uint8Array;
+  get exporterSecret(): Uint8Array {
+    return labeledExpand(this.suiteId, this.#secret, EXP, this.#schedule, 32);
+  }
 }
 
 const EMPTY = new Uint8Array(0);
@@ -62,16 +76,8 @@ export function schedule(kem: KemId, info: Uint8Array): Schedule {
 }
 
 /** KeySchedule of section 5.1 without a PSK. */
-export function contextOf({ suiteId, context }: Schedule, sharedSecret: Uint8Array): Context {
-  const secret = labeledExtract(suiteId, sharedSecret, SECRET, EMPTY);
-  return {
-    suiteId,
-    key: labeledExpand(suiteId, secret, KEY, context, 32),
-    nonce: labeledExpand(suiteId, secret, BASE_NONCE, context, 12),
-    get exporterSecret() {
-      return labeledExpand(suiteId, secret, EXP, context, 32);
-    },
-  };
+export function contextOf(schedule: Schedule, sharedSecret: Uint8Array): Context {
+  return new Context(schedule, labeledExtract(schedule.suiteId, sharedSecret, SECRET, EMPTY));
 }
 
 /** Seals the one message of `context` (section 5.2, sequence number 0): 16 bytes longer than `plaintext`. */

@@ -4,7 +4,7 @@ import { equal, sha256 } from './crypto.ts';
 import { isPacketSize, macOf, mask, PACKET_SIZE } from './envelope.ts';
 import { receive, type StaticPrivate } from './gate-static.ts';
 import { halfSipHash24 } from './halfsiphash.ts';
-import { exportSecret, open } from './hpke.ts';
+import { exportSecret, open, type Context } from './hpke.ts';
 import { ENC_SIZE, PACKET, STATEMENT, type Suite } from './layout.ts';
 import type { Refusal } from './refusal.ts';
 import { accept, refuse, type Result } from './result.ts';
@@ -31,8 +31,8 @@ export interface Unmasked {
   readonly mac: Uint8Array;
 }
 
-/** A request that somebody sealed to this gate. Whether a device signed it is still open. */
-export interface Unsealed {
+/** What a packet says when its seal is open. */
+interface Parts {
   readonly suite: Suite;
   readonly statement: Statement;
   /** Statement and signature, 183 bytes. */
@@ -43,10 +43,35 @@ export interface Unsealed {
   readonly encHash: Uint8Array;
   /** 16 bytes. */
   readonly mac: Uint8Array;
-  /** 32 bytes. Secret. Derived when it is asked for, each time anew: a gate does so when the request is on its way. */
-  readonly receiptKey: Uint8Array;
+}
+
+/** A request that somebody sealed to this gate. Whether a device signed it is still open. A class, as {@link Context} is. */
+export class Unsealed implements Parts {
+  readonly suite: Suite;
+  readonly statement: Statement;
+  readonly plaintext: Uint8Array;
+  readonly nonce: Uint8Array;
+  readonly encHash: Uint8Array;
+  readonly mac: Uint8Array;
   /** Of an `enrol`: the key of the new device's keyed knocks, 32 bytes. Secret. */
   readonly knockKey: Uint8Array | undefined;
+  readonly #context: Context;
+
+  constructor({ suite, statement, plaintext, nonce, encHash, mac }: Parts, context: Context) {
+    this.suite = suite;
+    this.statement = statement;
+    this.plaintext = plaintext;
+    this.nonce = nonce;
+    this.encHash = encHash;
+    this.mac = mac;
+    this.knockKey = statement.kind === 'enrol' ? secret(exportSecret(context, KNOCK_LABEL, 32)) : undefined;
+    this.#context = context;
+  }
+
+  /** 32 bytes. Secret. Derived when it is asked for, each time anew: a gate does so when the request is on its way. */
+  get receiptKey(): Uint8Array {
+    return secret(exportSecret(this.#context, RECEIPT_LABEL, 32));
+  }
 }
 
 /** Whether the packet has one of the two sizes. */
@@ -100,18 +125,8 @@ export function unsealUnmasked(unmasked: Unmasked, statics: Statics): Result<Uns
   if (!decoded.ok) return decoded;
   const statement = decoded.value;
   if (!equal(statement.audience, gate.public.audience)) return refuse('audience');
-  return accept({
-    suite,
-    statement,
-    plaintext: plaintext.subarray(0, STATEMENT.end),
-    nonce,
-    encHash: sha256(enc),
-    mac,
-    get receiptKey() {
-      return secret(exportSecret(context, RECEIPT_LABEL, 32));
-    },
-    knockKey: statement.kind === 'enrol' ? secret(exportSecret(context, KNOCK_LABEL, 32)) : undefined,
-  });
+  const parts = { suite, statement, plaintext: plaintext.subarray(0, STATEMENT.end), nonce, encHash: sha256(enc), mac };
+  return accept(new Unsealed(parts, context));
 }
 
 /** {@link unmaskRequest}, then {@link unsealUnmasked}. */

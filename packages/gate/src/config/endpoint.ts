@@ -14,3 +14,8 @@ export function parseEndpoint(text: string): Endpoint | undefined {
 export function formatEndpoint({ protocol, port }: Endpoint): string {
   return `${protocol}/${port}`;
 }
+
+/** Whether two are the same. */
+export function sameEndpoint(a: Endpoint, b: Endpoint): boolean {
+  return a.port === b.port && a.protocol === b.protocol;
+}

@@ -1,7 +1,7 @@
 /** What every firewall backend must do: one suite, run against each of them on a stage of its own. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Seconds } from '@postern/protocol';
+import { formatAddress, type Seconds } from '@postern/protocol';
 import {
   ONCE_SECONDS,
   ONCE_SLOTS,
@@ -520,6 +520,50 @@ export function firewallContract(
         assert.deepEqual(stage.firewall.apply([{ ...arm, id: OTHER_ID, slot: 1 }]), { ok: false, reason: 'taken' });
         assert.deepEqual(stage.firewall.apply([{ ...arm, id: OTHER_ID, slot: 2 }]), OK);
         assert.equal(stage.firewall.list().openings.length, 3);
+      });
+
+      test(`IPv${family}: a grace is held, too, and what is known to be held is taken away with what is granted`, async () => {
+        const { stage, endpoint, sources } = await scene();
+        await using _ = stage;
+        const [one, two, three] = [source(sources, 0), source(sources, 1), source(sources, 2)];
+        const set = { kind: 'set', endpoint, seconds: seconds(30), id: ID, fresh: true } as const;
+        const unset = { kind: 'unset', endpoint, held: true } as const;
+        const held = (): string[] =>
+          stage.firewall
+            .list()
+            .openings.map((it) => formatAddress(it.source.address))
+            .sort();
+        const named = (...held: Source[]): string[] => held.map(({ address }) => formatAddress(address)).sort();
+        assert.deepEqual(stage.firewall.apply([{ ...set, source: one, grace: 20_000 }]), OK);
+        const remaining = stage.firewall.list().openings[0]?.remaining ?? 0;
+        assert.ok(remaining > 40_000 && remaining <= 50_000, String(remaining));
+        assert.throws(() => stage.firewall.apply([{ ...set, source: two, grace: -1 }]), RangeError);
+        assert.throws(() => stage.firewall.apply([{ ...set, source: two, grace: 0.5 }]), RangeError);
+        assert.deepEqual(
+          stage.firewall.apply([
+            { ...set, source: two },
+            { ...unset, source: one },
+          ]),
+          OK,
+        );
+        assert.deepEqual(held(), named(two));
+        // Whoever is wrong gets what is right all the same: nothing is held any more, or something is for whom it is granted.
+        assert.deepEqual(
+          stage.firewall.apply([
+            { ...set, source: three },
+            { ...unset, source: one },
+          ]),
+          OK,
+        );
+        assert.deepEqual(held(), named(two, three));
+        assert.deepEqual(
+          stage.firewall.apply([
+            { ...set, source: three },
+            { ...unset, source: two },
+          ]),
+          OK,
+        );
+        assert.deepEqual(held(), named(three));
       });
 
       test(`IPv${family}: another process adopts what the last one left`, async () => {

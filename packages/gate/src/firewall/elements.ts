@@ -96,6 +96,12 @@ export function grantKeyEnd(source: Source, endpoint: Endpoint): Uint8Array {
   return key;
 }
 
+/** Milliseconds for which a grant is held after its end. Throws RangeError where they are not whole, or negative. */
+export function graceOf({ grace = 0 }: { readonly grace?: number | undefined }): number {
+  if (!Number.isInteger(grace) || grace < 0) throw new RangeError(`grace must be whole milliseconds, not ${grace}`);
+  return grace;
+}
+
 /** Sets the bits after `prefix` to those of `fill` (0 or 0xff). */
 function maskHost(key: Uint8Array, size: number, prefix: number, fill: number): void {
   for (let i = prefix >>> 3; i < size; i++) {

@@ -1,6 +1,6 @@
 import { MICROS_PER_SECOND, type Seconds, type UnixMicros } from '@postern/protocol';
 import { checkExceptions } from './dark.ts';
-import { endpointKey, flowKey, grantKey, grantKeyEnd, isSingle, targetData } from './elements.ts';
+import { endpointKey, flowKey, grantKey, grantKeyEnd, graceOf, isSingle, targetData } from './elements.ts';
 import {
   ONCE_SECONDS,
   ONCE_SLOTS,
@@ -84,6 +84,11 @@ function copyState({ open, net, once, leads }: State, now: number): State {
     once: armed,
     leads: new Map([...leads].filter(([key]) => armed.some((place) => place.has(key)))),
   };
+}
+
+/** The kernel keeps bytes, not what its callers hold. */
+function copied({ family, address, prefix }: Source): Source {
+  return { family, address: address.slice(), prefix };
 }
 
 class Memory implements MemoryFirewall {
@@ -266,7 +271,8 @@ class Memory implements MemoryFirewall {
   }
 
   #change(next: State, change: Change): 'taken' | 'missing' | 'full' | undefined {
-    const { source, endpoint } = change;
+    const { endpoint } = change;
+    const source = copied(change.source);
     const bytes = grantKey(source, endpoint);
     const key = hex(bytes);
     const now = this.#now();
@@ -277,7 +283,7 @@ class Memory implements MemoryFirewall {
           source,
           endpoint,
           id: change.id,
-          ends: this.#ends(change.seconds),
+          ends: this.#ends(change.seconds) + graceOf(change) * 1000,
           target: change.target,
         };
         return map !== undefined && this.#put(map, isSingle(source) ? key : `${key}/${source.prefix}`, held)

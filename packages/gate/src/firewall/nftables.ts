@@ -9,6 +9,7 @@ import {
   flowKey,
   grantKey,
   grantKeyEnd,
+  graceOf,
   isSingle,
   maskedKey,
   NFPROTO_INET,
@@ -125,20 +126,34 @@ function chunks<T>(items: readonly T[], size: number): T[][] {
   return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
 }
 
-/** The steps that make these grants where nothing of them is there yet; undefined for changes of another kind. */
+/** Milliseconds that a timed grant is held. */
+function held(change: Extract<Change, { readonly kind: 'set' }>): number {
+  return milliseconds(change.seconds) + graceOf(change);
+}
+
+/**
+ * The steps that make these grants where nothing of them is there yet, and take away what is known to be there; undefined for changes of another
+ * kind.
+ */
 function freshSteps(changes: readonly Change[]): Step[] | undefined {
   const steps: Step[] = [];
   for (const change of changes) {
+    if (change.kind === 'unset' && change.held === true && isSingle(change.source)) {
+      const { source, endpoint } = change;
+      steps.push({ verb: 'drop', set: SETS[source.family].open, elements: [{ key: grantKey(source, endpoint) }] });
+      continue;
+    }
     if ((change.kind !== 'set' && change.kind !== 'arm') || !isSingle(change.source) || change.target !== undefined)
       return undefined;
-    const { source, endpoint, seconds, id: comment } = change;
+    const { source, endpoint, id: comment } = change;
     const { open, armed } = SETS[source.family];
-    const [key, timeout] = [grantKey(source, endpoint), milliseconds(seconds)];
+    const key = grantKey(source, endpoint);
     if (change.kind === 'set') {
-      steps.push({ verb: 'claim', set: open, elements: [{ key, timeout, comment }] });
+      steps.push({ verb: 'claim', set: open, elements: [{ key, timeout: held(change), comment }] });
       continue;
     }
     if (change.fresh !== true) return undefined;
+    const timeout = milliseconds(change.seconds);
     const guard = { key, timeout: timeout + GUARD_MARGIN_MS };
     steps.push({ verb: 'claim', set: armed, elements: [guard] });
     steps.push({ verb: 'claim', set: armedSet(change), elements: [{ key, timeout, comment }] });
@@ -201,7 +216,9 @@ class Nftables implements Firewall {
       // one, as the kernel waits for all processors (synchronize_rcu, about 10 ms) to undo a batch that fails. Else the long way says what is so.
       const claims = freshSteps(changes);
       // The guard of a place may outlive all that its caller knows of.
-      const known = changes.every((change) => change.kind === 'set' && change.fresh === true);
+      const known = changes.every(
+        (change) => change.kind === 'unset' || (change.kind === 'set' && change.fresh === true),
+      );
       if (claims !== undefined && (known || !this.#anyHeld(claims)) && this.#commit(claims).ok) return { ok: true };
       for (;;) {
         const batch: Batch = { changes, prefixes: new Map(), present: new Map(), masked: new Map() };
@@ -338,7 +355,7 @@ class Nftables implements Firewall {
     const key = grantKey(source, endpoint);
     switch (change.kind) {
       case 'set': {
-        const element = { key, timeout: milliseconds(change.seconds), comment: change.id };
+        const element = { key, timeout: held(change), comment: change.id };
         if (!isSingle(source))
           return this.#setPrefix(change, { ...element, keyEnd: grantKeyEnd(source, endpoint) }, batch);
         const { open, to } = SETS[family];
@@ -424,7 +441,8 @@ class Nftables implements Firewall {
   }
 
   #anyHeld(steps: readonly Step[]): boolean {
-    return steps.some(({ set, elements }) => elements.some((element) => this.#get(set, element) !== undefined));
+    const claims = steps.filter(({ verb }) => verb === 'claim');
+    return claims.some(({ set, elements }) => elements.some((element) => this.#get(set, element) !== undefined));
   }
 
   /** The prefixes that are held, by set, as they will be after the changes so far. */

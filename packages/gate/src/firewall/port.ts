@@ -57,8 +57,16 @@ export type Change =
       readonly target?: Target | undefined;
       /** The caller knows of nothing that is held for this source and endpoint: tried without a look. Being wrong costs time, nothing else. */
       readonly fresh?: boolean | undefined;
+      /** Milliseconds that it is held for longer, as its caller means to take it away when its seconds are over. 0 when it is left out. */
+      readonly grace?: number | undefined;
     }
-  | { readonly kind: 'unset'; readonly source: Source; readonly endpoint: Endpoint }
+  | {
+      readonly kind: 'unset';
+      readonly source: Source;
+      readonly endpoint: Endpoint;
+      /** The caller knows that it is held, and leads nowhere: tried without a look. Being wrong costs time, nothing else. */
+      readonly held?: boolean | undefined;
+    }
   | {
       readonly kind: 'arm' | 'rearm';
       readonly source: Source;

@@ -17,7 +17,8 @@ import {
 } from './fwknop.fixture.ts';
 import { FwknopRequests, type FwknopContext, type FwknopEvent } from './fwknop.ts';
 import type { FwknopReplay, ReplayRefusal } from './fwknop-replay.ts';
-import { formatEndpoint, type Grant } from './grant.ts';
+import { formatEndpoint } from '../config/endpoint.ts';
+import type { Grant } from './grant.ts';
 import type { Wanted } from './grants.ts';
 
 const SECOND = 1_000_000;

@@ -9,6 +9,7 @@ import {
   type Result,
   type UnixMicros,
 } from '@postern/protocol';
+import { sameEndpoint } from '../config/endpoint.ts';
 import type { Configuration, Forward, Service } from '../config/model.ts';
 import type { Fwknop, FwknopStanza } from '../config/fwknop/model.ts';
 import type { Endpoint } from '../firewall/port.ts';
@@ -278,17 +279,15 @@ export class FwknopRequests {
   #byService(endpoints: readonly Endpoint[]): Map<Service | undefined, Endpoint[]> {
     const groups = new Map<Service | undefined, Endpoint[]>();
     for (const endpoint of endpoints) {
-      const service = this.#configuration.services.find((it) => it.endpoints.some((own) => isSame(own, endpoint)));
+      const service = this.#configuration.services.find((it) =>
+        it.endpoints.some((own) => sameEndpoint(own, endpoint)),
+      );
       const group = groups.get(service);
       if (group === undefined) groups.set(service, [endpoint]);
       else group.push(endpoint);
     }
     return groups;
   }
-}
-
-function isSame(a: Endpoint, b: Endpoint): boolean {
-  return a.protocol === b.protocol && a.port === b.port;
 }
 
 function forwardTo({ port, masquerade }: NatTarget, address: Uint8Array): Forward {

@@ -1,6 +1,7 @@
 import {
   accept,
   formatAddress,
+  fromHex,
   refuse,
   toHex,
   type RequestId,
@@ -8,6 +9,7 @@ import {
   type ServiceName,
   type UnixMicros,
 } from '@postern/protocol';
+import { formatEndpoint, parseEndpoint } from '../config/endpoint.ts';
 import type { Forward, Service } from '../config/model.ts';
 import type { Endpoint, Source, Target } from '../firewall/port.ts';
 import type { Holder } from './holder.ts';
@@ -31,11 +33,36 @@ export interface Grant {
   readonly slot: number | undefined;
   /** Where its connections are led, when not to this host. No record keeps it: the kernel does. */
   readonly target?: Forward | undefined;
+  /** The kernel was told to hold it for some milliseconds more. */
+  readonly lingers?: boolean | undefined;
 }
 
-/** An endpoint as text: "tcp/22". */
-export function formatEndpoint(endpoint: Endpoint): string {
-  return `${endpoint.protocol}/${String(endpoint.port)}`;
+/**
+ * A source that is kept for long, as text: a typed array takes 300 bytes outside V8's heap and in it, for 16 of them, and there are tens of thousands
+ * of grants. Its address is a new array each time.
+ */
+export class KeptSource implements Source {
+  readonly family: 4 | 6;
+  /** The same text as {@link sourceKey}. */
+  readonly key: string;
+
+  constructor(source: Source) {
+    this.family = source.family;
+    this.key = sourceKey(source);
+  }
+
+  get address(): Uint8Array {
+    return fromHex(this.key.slice(0, 32));
+  }
+
+  get prefix(): number {
+    return Number(this.key.slice(33));
+  }
+}
+
+/** A source as text, which is the same for the same source. */
+export function sourceKey(source: Source): string {
+  return source instanceof KeptSource ? source.key : `${toHex(source.address)}/${String(source.prefix)}`;
 }
 
 /** Where a grant leads the connections to one of its endpoints; undefined: to this host. */
@@ -69,20 +96,17 @@ export function leadAlike(a: Pick<Grant, 'target'>, b: Pick<Grant, 'target'>, en
 }
 
 function parseEndpoints(text: string): Endpoint[] {
-  return text.split(' ').map((word) => {
-    const [protocol, port] = word.split('/');
-    return { protocol: protocol === 'udp' ? 'udp' : 'tcp', port: Number(port) };
-  });
+  return text.split(' ').flatMap((word) => parseEndpoint(word) ?? []);
 }
 
 /** Whether two sources are the same address or prefix. */
 export function sameSource(a: Source, b: Source): boolean {
-  return a.family === b.family && a.prefix === b.prefix && toHex(a.address) === toHex(b.address);
+  return a.family === b.family && sourceKey(a) === sourceKey(b);
 }
 
 /** A name for the kernel's element of a source and an endpoint, which all grants of both share. */
 export function elementKey(source: Source, endpoint: Endpoint): string {
-  return `${toHex(source.address)}/${String(source.prefix)} ${formatEndpoint(endpoint)}`;
+  return `${sourceKey(source)} ${formatEndpoint(endpoint)}`;
 }
 
 /** A grant as the database keeps it; undefined for one that nobody is known to have asked for. */

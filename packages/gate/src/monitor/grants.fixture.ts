@@ -14,7 +14,7 @@ import { parseForward } from '../config/forward.ts';
 import type { Forward } from '../config/model.ts';
 import { memoryFirewall, type MemoryFirewall } from '../firewall/memory.ts';
 import type { Applied, Change, Endpoint, Source } from '../firewall/port.ts';
-import { formatEndpoint } from './grant.ts';
+import { formatEndpoint } from '../config/endpoint.ts';
 import { GrantBook, type GrantRecords, type Wanted } from './grants.ts';
 import type { StoredGrant } from './store.ts';
 

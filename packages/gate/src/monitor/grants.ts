@@ -1,6 +1,7 @@
 import {
   MICROS_PER_SECOND,
   accept,
+  fullPrefix,
   refuse,
   toHex,
   type Random,
@@ -10,11 +11,14 @@ import {
   type ServiceName,
   type UnixMicros,
 } from '@postern/protocol';
+import { sameEndpoint } from '../config/endpoint.ts';
 import type { Forward } from '../config/model.ts';
 import { ONCE_SLOTS, type Applied, type Change, type Endpoint, type Firewall, type Source } from '../firewall/port.ts';
 import { adopt } from './adoption.ts';
-import { elementKey, formatEndpoint, grantOf, leadAlike, recordOf, sameSource, targetOf, type Grant } from './grant.ts';
+import { Deadlines } from './deadlines.ts';
+import { KeptSource, grantOf, leadAlike, recordOf, sameSource, sourceKey, targetOf, type Grant } from './grant.ts';
 import type { Holder } from './holder.ts';
+import { IdIndex } from './id-index.ts';
 import type { Store } from './store.ts';
 import type { Steps } from './leisure.ts';
 import { messageOf } from './log.ts';
@@ -44,8 +48,15 @@ const MOST_ENDED = 4096;
 const MOST_GRANTS = 4096;
 /** The most places that one device may have armed for one source and endpoint; the rest is for its neighbours behind the same address. */
 const MOST_PLACES = 24;
-/** When a grant is made, so many are looked at, and at most so many forgotten. */
-const [LOOKS, FORGETS] = [64, 4] as const;
+/** When a grant is made, at most so many are noticed to have ended, and so many forgotten and taken out of the kernel. */
+const [NOTICES, FORGETS] = [64, 4] as const;
+/**
+ * With so many grants the kernel is given some milliseconds more for each, and what ended is taken out when the next one is made. While the ruleset
+ * changes a thousand times in a second, the kernel does not get to collect what ended in a large set, until that is full (decision 0017).
+ */
+const [CROWD, GRACE] = [1024, 250] as const;
+/** What is left of that must be as much, in milliseconds, for the kernel not to end it meanwhile. */
+const LEEWAY = 50;
 /** A clock that is off by so much from where it was has been set. */
 const SET = MICROS_PER_SECOND;
 
@@ -64,17 +75,15 @@ export class GrantBook {
   readonly #onError: (what: string, error: string) => void;
   readonly #clockAhead: (() => number) | undefined;
   readonly #grants = new Map<string, Grant>();
-  readonly #byRequest = new Map<string, string>();
-  readonly #byDevice = new Map<string, Set<string>>();
-  /** Timed grants by kernel element: several may share one, which lasts as long as the longest. */
-  readonly #timed = new Map<string, Set<string>>();
-  /** Single-use grants by source and endpoint. */
-  readonly #armed = new Map<string, Set<string>>();
+  readonly #byRequest = new IdIndex();
+  /** Until they are noticed to have ended, grants are in these two, too: by device, and by source. */
+  readonly #byDevice = new IdIndex();
+  readonly #bySource = new IdIndex();
   /** When a grant of each service was made last. */
   readonly #latest = new Map<ServiceName, UnixMicros>();
-  /** Where the look for what ended is. */
-  #looking: MapIterator<Grant> | undefined;
-  /** Grants that were seen to have ended, by when that was seen. */
+  /** When which grant has to be looked at. One that was extended meanwhile is entered again. */
+  readonly #deadlines = new Deadlines();
+  /** Grants that were noticed to have ended, by when that was. */
   readonly #ended = new Set<string>();
   #renewal = 0;
   /** Grants whose records the clock was set after. */
@@ -98,29 +107,29 @@ export class GrantBook {
 
   /** The grant that this request already got, also when it ended meanwhile. */
   ofRequest(device: Holder, request: RequestId): Grant | undefined {
-    const id = this.#byRequest.get(device + request);
-    return id === undefined ? undefined : this.#grants.get(id);
+    return this.#named(this.#byRequest.of(request)).find((grant) => grant.device === device);
   }
 
   /** Opens: the kernel has the grant when this returns. */
   open(wanted: Wanted, now: UnixMicros): Result<Grant, GrantRefusal> {
     this.#follow();
     if (this.#of(wanted.device, undefined, now).length >= MOST_GRANTS) return refuse('full');
-    const grant = {
+    const grant: Grant = {
       id: toHex(this.#random(8)),
       request: wanted.request,
       device: wanted.device,
       service: wanted.service,
-      source: wanted.source,
+      source: new KeptSource(wanted.source),
       endpoints: wanted.endpoints,
       created: now,
       ends: (now + wanted.seconds * MICROS_PER_SECOND) as UnixMicros,
+      slot: undefined,
       target: wanted.target,
+      lingers: !wanted.singleUse && this.#lingers(wanted),
     };
+    const ended = this.#notice(now);
     this.#displace(grant, now);
-    const opened = wanted.singleUse ? this.#arm(grant, now) : this.#set({ ...grant, slot: undefined }, now);
-    this.#prune(now);
-    return opened;
+    return wanted.singleUse ? this.#arm(grant, now) : this.#set(grant, now, ended);
   }
 
   /** Lets the device's live grant of this service from this source last for `seconds` from now, never shorter than it does. */
@@ -187,7 +196,7 @@ export class GrantBook {
 
   /** Whoever holds a grant, or held one that is remembered. */
   holders(): Iterable<Holder> {
-    return this.#byDevice.keys() as Iterable<string> as Iterable<Holder>;
+    return this.#byDevice.keys() as Iterable<Holder>;
   }
 
   /** Whether any grant that has not run out is such a one. */
@@ -258,25 +267,36 @@ export class GrantBook {
   adopt(now: UnixMicros): { adopted: number; unknown: number } {
     this.#follow();
     const { live, over, unknown } = adopt(this.#firewall.list().openings, this.#records.grants().map(grantOf), now);
-    for (const grant of live) this.#index(grant);
+    for (const grant of live) this.#index({ ...grant, source: new KeptSource(grant.source) });
     for (const grant of over) {
-      this.#index(grant);
+      this.#index({ ...grant, source: new KeptSource(grant.source) });
       if (grant.ends + REMEMBERED <= now) this.#forget(grant);
     }
     return { adopted: live.length, unknown };
   }
 
-  /** Sets the elements of a timed grant, each for as long as the longest grant that shares it. */
-  #set(grant: Grant, now: UnixMicros): Result<Grant, GrantRefusal> {
-    const applied = this.#firewall.apply(grant.endpoints.map((endpoint) => this.#element(grant, endpoint, now)));
+  /** Sets the elements of a timed grant, each for as long as the longest grant that shares it, and takes out what `ended`. */
+  #set(wanted: Grant, now: UnixMicros, ended: readonly Grant[] = []): Result<Grant, GrantRefusal> {
+    const { source } = wanted;
+    const lingers = this.#lingers(wanted);
+    const grant = lingers === wanted.lingers ? wanted : { ...wanted, lingers };
+    // What has just ended may be for this very source.
+    const over = ended.filter((other) => !sameSource(other.source, source));
+    const again = over.length < ended.length;
+    const applied = this.#firewall.apply([
+      ...grant.endpoints.map((endpoint) => this.#element(grant, endpoint, now, again)),
+      ...over.flatMap((other) =>
+        other.endpoints.map((endpoint): Change => ({ kind: 'unset', source: other.source, endpoint, held: true })),
+      ),
+    ]);
     if (!applied.ok) return refuse(this.#refusal(applied));
     this.#keep(grant);
     return accept(grant);
   }
 
-  #arm(grant: Omit<Grant, 'slot'>, now: UnixMicros): Result<Grant, GrantRefusal> {
+  #arm(grant: Grant, now: UnixMicros): Result<Grant, GrantRefusal> {
     const { source, endpoints, id } = grant;
-    const remembered = this.#sharing(this.#armed, grant);
+    const remembered = this.#sharing(grant).filter(({ slot }) => slot !== undefined);
     const fresh = remembered.length === 0;
     const siblings = remembered.filter((other) => other.ends > now);
     const believed = (slot: number): boolean => siblings.some((other) => other.slot === slot);
@@ -320,8 +340,8 @@ export class GrantBook {
   }
 
   /** A source's endpoint leads to one place: ends the grants that lead elsewhere. */
-  #displace(grant: Omit<Grant, 'slot'>, now: UnixMicros): void {
-    for (const other of [...this.#sharing(this.#timed, grant), ...this.#sharing(this.#armed, grant)]) {
+  #displace(grant: Grant, now: UnixMicros): void {
+    for (const other of this.#sharing(grant)) {
       if (other.id === grant.id || other.ends <= now) continue;
       if (!grant.endpoints.every((endpoint) => leadAlike(grant, other, endpoint))) this.#end(other, now);
     }
@@ -345,49 +365,58 @@ export class GrantBook {
   }
 
   /** What the kernel's element of a timed grant must be: it ends with the last of those who share it, and bears that one's id. */
-  #element(grant: Grant, endpoint: Endpoint, now: UnixMicros): Change {
+  #element(grant: Grant, endpoint: Endpoint, now: UnixMicros, again = false): Change {
     const { source } = grant;
-    let last = grant;
-    const sharing = this.#timed.get(elementKey(source, endpoint));
-    for (const id of sharing ?? []) {
-      const other = this.#grants.get(id);
-      if (other !== undefined && id !== grant.id && other.ends > last.ends) last = other;
+    let [last, fresh] = [grant, !again];
+    for (const other of this.#sharing({ source, endpoints: [endpoint] })) {
+      if (other.slot !== undefined) continue;
+      fresh = false;
+      if (other.id !== grant.id && other.ends > last.ends) last = other;
     }
     if (last.ends <= now) return { kind: 'unset', source, endpoint };
     const target = targetOf(grant, endpoint);
-    const fresh = sharing === undefined;
-    return { kind: 'set', source, endpoint, seconds: secondsUntil(last.ends, now), id: last.id, target, fresh };
+    const grace = last.lingers === true ? GRACE : 0;
+    const seconds = secondsUntil(last.ends, now);
+    return { kind: 'set', source, endpoint, seconds, id: last.id, target, fresh, grace };
   }
 
   /** What is left of a single-use grant when these endpoints of it were used. */
   #used(grant: Grant, used: readonly Endpoint[], now: UnixMicros): Grant | undefined {
-    const gone = new Set(used.map(formatEndpoint));
-    const left = { ...grant, endpoints: grant.endpoints.filter((endpoint) => !gone.has(formatEndpoint(endpoint))) };
-    if (left.endpoints.length === 0) {
+    const endpoints = grant.endpoints.filter((endpoint) => !used.some((other) => sameEndpoint(endpoint, other)));
+    if (endpoints.length === 0) {
       this.#over(grant, now);
       return undefined;
     }
-    this.#unindex(grant);
+    const left = endpoints.length === grant.endpoints.length ? grant : { ...grant, endpoints };
     this.#keep(left);
     return left;
   }
 
-  /** The grants in an index that share an element with this one. */
-  #sharing(index: ReadonlyMap<string, ReadonlySet<string>>, { source, endpoints }: Omit<Grant, 'slot'>): Grant[] {
-    const ids = new Set(endpoints.flatMap((endpoint) => [...(index.get(elementKey(source, endpoint)) ?? [])]));
-    return [...ids].map((id) => this.#grants.get(id)).filter((grant) => grant !== undefined);
+  /** The grants that share an element with this one; it is among them when it is in the book. */
+  #sharing({ source, endpoints }: Pick<Grant, 'source' | 'endpoints'>): Grant[] {
+    const alike = (grant: Grant): boolean =>
+      grant.endpoints.some((endpoint) => endpoints.some((other) => sameEndpoint(endpoint, other)));
+    return this.#named(this.#bySource.of(sourceKey(source))).filter(alike);
+  }
+
+  #named(ids: Iterable<string>): Grant[] {
+    const grants: Grant[] = [];
+    for (const id of ids) {
+      const grant = this.#grants.get(id);
+      if (grant !== undefined) grants.push(grant);
+    }
+    return grants;
   }
 
   #of(device: Holder, service: ServiceName | undefined, now: UnixMicros): Grant[] {
-    return [...(this.#byDevice.get(device) ?? [])]
-      .map((id) => this.#grants.get(id))
-      .filter((grant) => grant !== undefined)
-      .filter((grant) => grant.ends > now && (service === undefined || grant.service === service));
+    return this.#named(this.#byDevice.of(device)).filter(
+      (grant) => grant.ends > now && (service === undefined || grant.service === service),
+    );
   }
 
   /** Marks a grant as ended; it is still remembered for late retries. */
   #over(grant: Grant, now: UnixMicros): Grant {
-    const over = { ...grant, ends: now };
+    const over = { ...grant, ends: now, lingers: false };
     this.#keep(over);
     return over;
   }
@@ -405,32 +434,23 @@ export class GrantBook {
   }
 
   #index(grant: Grant): void {
-    this.#grants.set(grant.id, grant);
-    if (grant.service !== undefined)
-      this.#latest.set(grant.service, Math.max(this.#latest.get(grant.service) ?? 0, grant.created) as UnixMicros);
-    if (grant.device !== undefined) this.#byRequest.set(grant.device + grant.request, grant.id);
-    for (const [index, key] of this.#places(grant)) {
-      const ids = index.get(key);
-      if (ids === undefined) index.set(key, new Set([grant.id]));
-      else ids.add(grant.id);
-    }
+    const { id, device, service, source, request, created, ends } = grant;
+    const before = this.#grants.get(id);
+    this.#grants.set(id, grant);
+    // A later end is seen when the earlier one has come: however often a grant is extended, it is entered once.
+    if (before === undefined || ends < before.ends) this.#deadlines.add(ends, id);
+    if (before !== undefined) return;
+    if (service !== undefined)
+      this.#latest.set(service, Math.max(this.#latest.get(service) ?? 0, created) as UnixMicros);
+    this.#bySource.add(sourceKey(source), id);
+    if (device === undefined) return;
+    this.#byDevice.add(device, id);
+    this.#byRequest.add(request, id);
   }
 
-  #unindex(grant: Grant): void {
-    for (const [index, key] of this.#places(grant)) {
-      const ids = index.get(key);
-      ids?.delete(grant.id);
-      if (ids?.size === 0) index.delete(key);
-    }
-  }
-
-  #places({ slot, source, endpoints, device }: Grant): [Map<string, Set<string>>, string][] {
-    const index = slot === undefined ? this.#timed : this.#armed;
-    const places = endpoints.map((endpoint): [Map<string, Set<string>>, string] => [
-      index,
-      elementKey(source, endpoint),
-    ]);
-    return device === undefined ? places : [...places, [this.#byDevice, device]];
+  #unindex({ id, device, source }: Grant): void {
+    this.#bySource.delete(sourceKey(source), id);
+    if (device !== undefined) this.#byDevice.delete(device, id);
   }
 
   /** Takes a grant out of the book. */
@@ -439,7 +459,7 @@ export class GrantBook {
     this.#grants.delete(grant.id);
     this.#unrecorded.delete(grant.id);
     this.#ended.delete(grant.id);
-    if (grant.device !== undefined) this.#byRequest.delete(grant.device + grant.request);
+    this.#byRequest.delete(grant.request, grant.id);
   }
 
   #forget(grant: Grant): void {
@@ -459,34 +479,41 @@ export class GrantBook {
   }
 
   /**
-   * Looks at a few grants for what ended: that is in no index any more, and forgotten when it ended long ago or is too much. More are looked at, and more
-   * can be forgotten, than are made, so the book is bounded by what is live; and however many end together, no knock waits for all of them.
+   * Notices some grants that ended: they are in no index any more, and forgotten when that was long ago or they are too many. More are noticed, and
+   * more can be forgotten, than are made, so the book is bounded by what is live; and however many end together, no knock waits for all of them.
+   * Those of them that the kernel would hold for a while still, and nobody shares, are given, to be taken out.
    */
-  #prune(now: UnixMicros): void {
-    let forgotten = 0;
-    for (let looked = 0; looked < LOOKS && forgotten < FORGETS; looked++) {
-      this.#looking ??= this.#grants.values();
-      const next = this.#looking.next();
-      if (next.done === true) {
-        this.#looking = undefined;
-        return;
-      }
-      const grant = next.value;
-      if (grant.ends > now) continue;
-      if (grant.ends + REMEMBERED <= now) {
-        this.#forget(grant);
-        forgotten++;
+  #notice(now: UnixMicros): Grant[] {
+    const held: Grant[] = [];
+    for (let noticed = 0; noticed < NOTICES && held.length < FORGETS; noticed++) {
+      const id = this.#deadlines.take(now);
+      if (id === undefined) break;
+      const grant = this.#grants.get(id);
+      if (grant === undefined || this.#ended.has(id)) continue;
+      if (grant.ends > now) {
+        this.#deadlines.add(grant.ends, id);
         continue;
       }
       // It shares nothing any more; the next grant of its device or source need not pass it.
       this.#unindex(grant);
-      this.#ended.add(grant.id);
-      const [oldest] = this.#ended.size > MOST_ENDED ? this.#ended : [];
-      const first = oldest === undefined ? undefined : this.#grants.get(oldest);
-      if (first === undefined) continue;
-      this.#forget(first);
-      forgotten++;
+      this.#ended.add(id);
+      const until = grant.ends + (GRACE - LEEWAY) * 1000;
+      if (grant.lingers === true && until > now && this.#sharing(grant).length === 0) held.push(grant);
     }
+    let forgotten = 0;
+    for (const id of this.#ended) {
+      const grant = this.#grants.get(id);
+      const due = this.#ended.size > MOST_ENDED || grant === undefined || grant.ends + REMEMBERED <= now;
+      if (!due || forgotten++ === FORGETS) break;
+      if (grant === undefined) this.#ended.delete(id);
+      else this.#forget(grant);
+    }
+    return held;
+  }
+
+  /** Whether so many stand that the kernel has to be helped with such a grant. */
+  #lingers({ source, target }: Pick<Grant, 'source' | 'target'>): boolean {
+    return this.#deadlines.size >= CROWD && source.prefix === fullPrefix(source.family) && target === undefined;
   }
 
   /**
@@ -504,6 +531,7 @@ export class GrantBook {
       this.#grants.set(grant.id, { ...grant, ends: (grant.ends + step) as UnixMicros });
       this.#unrecorded.add(grant.id);
     }
+    this.#deadlines.shift(step);
     for (const [service, made] of this.#latest) this.#latest.set(service, (made + step) as UnixMicros);
   }
 

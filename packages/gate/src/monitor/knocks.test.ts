@@ -14,10 +14,11 @@ import {
 import { parseAddress } from '@postern/protocol';
 import { PersonError } from '@postern/terminal';
 import type { Door, Service, User } from '../config/model.ts';
-import type { Change } from '../firewall/port.ts';
+import type { Change, Source } from '../firewall/port.ts';
 import type { DoorFrame, KnockedFrame } from '../line/codec.ts';
 import { makeDirectory } from './directory.ts';
 import type { OneTimeSequences } from './door-table.ts';
+import { sourceKey } from './grant.ts';
 import { GrantBook } from './grants.ts';
 import { Knocks, type KnockEvent, type KnockRefusal } from './knocks.ts';
 import type { KnockFrame } from './sentry-process.ts';
@@ -150,12 +151,12 @@ test('a door opens its service for its time, to who knocked, and longer when he 
   const bench = new Bench();
   assert.equal(bench.door(), undefined);
   const endpoint = { protocol: 'tcp', port: 22 };
-  const source = { family: 4, address: ADA, prefix: 32 };
-  const [{ id = '', ...first } = {}] = bench.changes as { id?: string }[];
+  const source = { family: 4, address: ADA, prefix: 32 } as const;
+  const [{ id = '', ...first } = {}] = bench.changes as { id?: string; source?: Source }[];
   assert.equal(id.length, 16);
   assert.deepEqual(
-    { ...first, target: undefined },
-    { kind: 'set', source, endpoint, seconds: 20, target: undefined, fresh: true },
+    { ...first, source: first.source && sourceKey(first.source) },
+    { kind: 'set', source: sourceKey(source), endpoint, seconds: 20, target: undefined, fresh: true, grace: 0 },
   );
   bench.time += 10 * SECOND;
   assert.equal(bench.door(), undefined);

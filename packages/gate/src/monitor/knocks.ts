@@ -306,7 +306,7 @@ export class Knocks {
     const granted = grants.open(
       {
         request: toHex(random(8)) as RequestId,
-        device: pair.device,
+        device: device.id,
         service: service.name,
         source: decision.value.source,
         endpoints: service.endpoints,

@@ -288,7 +288,8 @@ export class RequestHandler {
     const { seconds, singleUse, source } = decision.value;
     const wanted = {
       request: statement.requestId,
-      device: statement.device,
+      // That of the directory, which is there anyway; not a copy for each grant.
+      device: device.id,
       service: service.name,
       source,
       endpoints: service.endpoints,

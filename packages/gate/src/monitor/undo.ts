@@ -4,7 +4,7 @@ import { setDark } from '../config/dark-edit.ts';
 import { loadGate, type GateConfiguration } from '../config/load.ts';
 import { setProtect } from '../config/protect-edit.ts';
 import { openNftables } from '../firewall/nftables.ts';
-import { formatEndpoint } from './grant.ts';
+import { formatEndpoint } from '../config/endpoint.ts';
 import { messageOf } from './log.ts';
 
 /** Runs a step of which a failure must not stop the next; returns what to say about it. */

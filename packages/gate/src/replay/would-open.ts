@@ -1,5 +1,6 @@
 import { formatAddress, formatPrefix } from '@postern/protocol';
-import { formatEndpoint, formatTarget, targetOf, type Grant } from '../monitor/grant.ts';
+import { formatEndpoint } from '../config/endpoint.ts';
+import { formatTarget, targetOf, type Grant } from '../monitor/grant.ts';
 import type { WouldOpen } from './judgement.ts';
 
 /** A grant as it is shown. */

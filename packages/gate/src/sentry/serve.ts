@@ -230,15 +230,15 @@ class Sentry {
   #forward({ gateKey, unsealed }: Opened, datagram: Datagram, now: UnixMicros): boolean {
     const { suite, nonce, encHash, plaintext, mac, knockKey } = unsealed;
     const { family, sourcePort: port, interfaceIndex } = datagram;
-    const address = datagram.source.slice();
-    const path = { family, address, port, local: datagram.destination.slice(), interfaceIndex };
-    const id = this.#pending.id();
+    const { source: address, destination: local } = datagram;
+    const { id } = this.#pending;
     const key = { gateKey, serial: this.#serial } as const;
     const signed = { nonce, encHash, plaintext, knockKey } as const;
     const frame = { type: 'request', suite, ...key, family, id, address, port, ...signed } as const;
     if (!this.#line.send(frame)) return false;
     // The monitor has something to do meanwhile.
-    this.#pending.add(id, { path, mac, receiptKey: unsealed.receiptKey }, now);
+    const path = { family, address, port, local, interfaceIndex };
+    this.#pending.add({ path, mac, receiptKey: unsealed.receiptKey }, now);
     return true;
   }
 

@@ -71,7 +71,7 @@ export class Gate {
   }
 
   /** The signature alone, over what the sentry says that it unsealed. */
-  verify(unsealed: Unsealed): Result<Verified<Statement>, Refusal> {
+  verify(unsealed: Omit<Unsealed, 'receiptKey'>): Result<Verified<Statement>, Refusal> {
     const verifier = this.#verifiers.get(unsealed.statement.device);
     if (verifier === undefined) return refuse('device-unknown');
     return verifyStatement({ ...unsealed, staticHash: this.statics[unsealed.suite].public.hash, verifier });
