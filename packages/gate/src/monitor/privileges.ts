@@ -24,13 +24,13 @@ const LOW_PORT: Readonly<Record<string, Capability>> = {
 
 const SETPRIV = ['/usr/bin/setpriv', '/bin/setpriv'];
 /**
- * A small young generation, an old one that is collected before it has grown by more than a fifth (V8 lets a small heap grow to several times of what lives
- * in it), and few threads, for memory; code that is compiled early and kept, because knocks are rare and each should be
+ * A small young generation, an old one that is collected early and put together again (V8 lets a small heap grow to several times of what lives in it;
+ * decision 0016), and few threads, for memory; code that is compiled early and kept, because knocks are rare and each should be
  * answered as fast as in a loop (decision 0006).
  */
 const NODE_FLAGS = [
   '--max-semi-space-size=1',
-  '--heap-growing-percent=20',
+  '--optimize-for-size',
   '--v8-pool-size=1',
   '--no-lazy-feedback-allocation',
   '--no-flush-bytecode',
