@@ -875,6 +875,11 @@ export function firewallContract(
           'what is not there can be taken away',
         );
         assert.deepEqual(stage.firewall.apply([{ ...nth(17), kind: 'unset' }, nth(CAPACITY)]), OK);
+        const swap = [
+          { ...nth(18), kind: 'unset', held: true },
+          { ...nth(17), fresh: true },
+        ] as const;
+        assert.deepEqual(stage.firewall.apply(swap), OK, 'what is taken away first makes room');
       });
     }
   });

@@ -1,7 +1,10 @@
-import { sha256, toHex, type RequestId, type UnixMicros } from '@postern/protocol';
+import { fullPrefix, sha256, toHex, type RequestId, type UnixMicros } from '@postern/protocol';
 import type { Forward } from '../config/model.ts';
 import type { Opening } from '../firewall/port.ts';
 import { elementKey, type Grant } from './grant.ts';
+
+/** An element that lasts so much longer than its grant, in microseconds, was given that time on purpose, and is no other's that lasts longer. */
+const [LEAST, MOST] = [10_000, 1_300_000] as const;
 
 /** What a start finds. */
 export interface Adoption {
@@ -30,8 +33,15 @@ function forwardOf(openings: readonly Opening[]): Forward | undefined {
 /**
  * Brings together what the kernel holds and what the records say about it. Whether something is held, and how long at most, the kernel
  * says; whose it is, and which of those who share an element ends earlier, the records.
+ *
+ * @param kernelTime - `now` as the kernel counts it, in microseconds
  */
-export function adopt(openings: readonly Opening[], records: readonly Grant[], now: UnixMicros): Adoption {
+export function adopt(
+  openings: readonly Opening[],
+  records: readonly Grant[],
+  now: UnixMicros,
+  kernelTime: number = now,
+): Adoption {
   const endOf = (opening: Opening): UnixMicros => (now + opening.remaining * 1000) as UnixMicros;
   const elements = new Map<string, Opening>();
   for (const opening of openings) {
@@ -46,7 +56,11 @@ export function adopt(openings: readonly Opening[], records: readonly Grant[], n
     const held = keys.flatMap((key) => elements.get(key) ?? []);
     const ends = Math.min(record.ends, ...held.map(endOf)) as UnixMicros;
     if (held.length < keys.length || ends <= now) continue;
-    live.set(record.id, { ...record, ends, target: forwardOf(held) });
+    const target = forwardOf(held);
+    const single = record.source.prefix === fullPrefix(record.source.family) && target === undefined;
+    const longer = Math.min(...held.map((opening) => endOf(opening))) - record.ends;
+    const until = longer > LEAST && longer < MOST && single ? kernelTime + (ends - now) + longer : undefined;
+    live.set(record.id, { ...record, ends, target, held: until });
     for (const key of keys) explained.add(key);
   }
 

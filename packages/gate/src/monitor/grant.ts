@@ -33,8 +33,8 @@ export interface Grant {
   readonly slot: number | undefined;
   /** Where its connections are led, when not to this host. No record keeps it: the kernel does. */
   readonly target?: Forward | undefined;
-  /** The kernel was told to hold it for some milliseconds more. */
-  readonly lingers?: boolean | undefined;
+  /** Until when the kernel holds it, in its own time, where that is said: it may be some milliseconds longer than the grant lasts. */
+  readonly held?: number | undefined;
 }
 
 /**

@@ -9,6 +9,7 @@ import {
   type ServiceName,
   type UnixMicros,
 } from '@postern/protocol';
+import { usedMemory } from '../../../protocol/src/testdata/used-memory.ts';
 import { formatEndpoint } from '../config/endpoint.ts';
 import type { Change } from '../firewall/port.ts';
 import { sourceKey, type Grant } from './grant.ts';
@@ -422,16 +423,41 @@ test('more grants that are live than are remembered of those that ended: none is
   assert.equal(book.live(bench.now).length, 20_000);
 });
 
-/** Opens, 1,000 a second, grants of 2 s, and says what the kernel was told besides. */
-function rush(bench: GrantBench, grants: number, each?: (grant: Grant, made: number) => void): Change[] {
+const place = ({ source, endpoint }: Pick<Change, 'source' | 'endpoint'>): string =>
+  `${sourceKey(source)} ${formatEndpoint(endpoint)}`;
+
+/** A kernel that keeps what it was told, and is told of nothing to be held that it ended; the twin would copy all of it each time. */
+function brisk(bench: GrantBench): Change[] {
   const told: Change[] = [];
-  // A firewall that holds nothing: the twin would copy all of it each time.
+  const held = new Map<string, number>();
   bench.firewall.apply = (changes) => {
-    told.push(...changes);
+    for (const change of changes) {
+      const at = place(change);
+      told.push(change);
+      if (change.kind === 'set') {
+        const ends = bench.uptime + change.seconds * MICROS_PER_SECOND + (change.grace ?? 0) * 1000;
+        assert.ok(change.fresh !== true || (held.get(at) ?? 0) <= bench.uptime, `${at} is taken for new, and held`);
+        held.set(at, ends);
+      }
+      if (change.kind !== 'unset') continue;
+      assert.ok(change.held !== true || (held.get(at) ?? 0) > bench.uptime, `${at} is taken for held`);
+      held.delete(at);
+    }
     return { ok: true };
   };
+  return told;
+}
+
+/** Opens, 1,000 a second, grants of 2 s, and says what the kernel was told. */
+function rush(
+  bench: GrantBench,
+  grants: number,
+  each?: (grant: Grant, made: number) => void,
+  asked: (made: number) => Asked = () => ({}),
+): Change[] {
+  const told = brisk(bench);
   for (let made = 0; made < grants; made++) {
-    const grant = open(bench, { ...many(made), seconds: 2, service: 'web' });
+    const grant = open(bench, { ...many(made), seconds: 2, service: 'web', ...asked(made) });
     each?.(grant, made);
     bench.pass(1 / 1000);
   }
@@ -444,7 +470,6 @@ test('where a thousand grants stand, what ended is taken out of the kernel by th
   const set = told.filter((change) => change.kind === 'set');
   const unset = told.filter((change) => change.kind === 'unset');
   const graced = set.filter(({ grace = 0 }) => grace > 0);
-  const place = ({ source, endpoint }: Change): string => `${sourceKey(source)} ${formatEndpoint(endpoint)}`;
   assert.equal(graced.length, 2 * (6000 - 1024), 'all but the first, at both of their ports');
   assert.ok(unset.every(({ held }) => held === true));
   // Those that ended before the last one was made, in the order in which they ended.
@@ -479,21 +504,111 @@ test('what the kernel ended meanwhile, as the daemon stood still, is not taken o
   assert.equal(told.filter(({ kind }) => kind === 'unset').length, 0);
 });
 
-/** A bench where 1,100 others have grants that last for an hour. */
+test('where every other grant is for a single connection, the rest are taken out all the same', () => {
+  const bench = new GrantBench();
+  const told = rush(bench, 6000, undefined, (made) => ({ once: made % 2 === 1 }));
+  const graced = told.filter((change) => change.kind === 'set' && (change.grace ?? 0) > 0);
+  const unset = told.filter(({ kind }) => kind === 'unset');
+  assert.ok(graced.length > 4000, String(graced.length));
+  const due = graced.length - 2 * 1000;
+  assert.ok(Math.abs(unset.length - due) <= 8, `${String(unset.length)} of ${String(due)}`);
+});
+
+test('what was to be taken out with a grant that the kernel refused goes out with the next', () => {
+  const bench = new GrantBench();
+  let refused = 0;
+  const told = rush(bench, 6000, (_, made) => {
+    if (made !== 4000) return;
+    const whole = bench.firewall.apply.bind(bench.firewall);
+    bench.firewall.apply = (changes) => {
+      if (refused++ === 0) return { ok: false, reason: 'full' };
+      bench.firewall.apply = whole;
+      return whole(changes);
+    };
+    assert.deepEqual(bench.book.open(bench.wanted({ from: '192.0.2.8' }), bench.now), { ok: false, reason: 'full' });
+  });
+  assert.equal(refused, 2);
+  assert.equal(told.filter(({ kind }) => kind === 'unset').length, 2 * (4000 - 1024));
+});
+
+test('a clock that is set by less than a second takes nothing out that the kernel ended', () => {
+  for (const by of [-0.9, -0.5, -0.1, 0.1, 0.5, 0.9]) {
+    const bench = new GrantBench();
+    const told = rush(bench, 9000, (_, made) => {
+      if (made === 4000) bench.set(by);
+    });
+    assert.ok(told.filter(({ kind }) => kind === 'unset').length > 5000, String(by));
+  }
+});
+
+test('long grants that were closed leave nothing behind, however many', () => {
+  const bench = new GrantBench();
+  bench.firewall.apply = () => ({ ok: true });
+  const come = (from: number, until: number): void => {
+    for (let made = from; made < until; made++) {
+      const { id } = open(bench, { ...many(made), seconds: 86_400 });
+      bench.book.end(id, bench.now);
+    }
+  };
+  come(0, 20_000);
+  const before = usedMemory();
+  come(20_000, 80_000);
+  const more = usedMemory() - before;
+  assert.ok(more < 1_000_000, `${String(more)} bytes`);
+});
+
+test('many long grants that were closed make no crowd', () => {
+  const bench = new GrantBench();
+  const told = brisk(bench);
+  for (let made = 0; made < 5000; made++) {
+    const { id } = open(bench, { ...many(made), seconds: 86_400 });
+    assert.equal(bench.book.end(id, bench.now), true);
+  }
+  assert.ok(told.every((change) => change.kind !== 'set' || change.grace === 0));
+});
+
+test('of two ports that ended, the one that somebody else has still is left', () => {
+  const bench = crowded();
+  const told = brisk(bench);
+  open(bench, { seconds: 10, service: 'both' });
+  open(bench, { seconds: 60, service: 'web', device: PHONE });
+  bench.pass(10.1);
+  open(bench, { from: '192.0.2.8' });
+  const out = told.filter(({ kind }) => kind === 'unset').map(({ endpoint: it }) => formatEndpoint(it));
+  assert.deepEqual(out, ['tcp/22']);
+});
+
+test('what the daemon before a restart gave some milliseconds more is taken out by the one after it', () => {
+  const bench = crowded();
+  const brief = open(bench, { seconds: 10 });
+  bench.pass(5);
+  assert.equal(bench.restart().adopted, 1101);
+  assert.ok(bench.book.get(brief.id, bench.now));
+  bench.pass(5.1);
+  const told: Change[] = [];
+  const whole = bench.firewall.apply.bind(bench.firewall);
+  bench.firewall.apply = (changes) => {
+    told.push(...changes);
+    return whole(changes);
+  };
+  open(bench, { from: '192.0.2.8' });
+  assert.deepEqual(
+    told.map((change) => `${change.kind} ${place(change)}`),
+    [`unset ${place(told[0] ?? assert.fail())}`, `set ${place(told[1] ?? assert.fail())}`],
+  );
+  assert.deepEqual(bench.holds(HOME, 'tcp/22'), NOTHING);
+});
+
+/** A bench where 1,100 others have grants that last for an hour, and the twin of a kernel. */
 function crowded(): GrantBench {
   const bench = new GrantBench();
-  rush(bench, 0);
   for (let made = 0; made < 1100; made++) open(bench, { ...many(made), seconds: 3600 });
   return bench;
 }
 
 test('in a crowd, too, who knocks again as his grant ends has the next one, and the kernel is asked what is there', () => {
   const bench = crowded();
-  const told: Change[] = [];
-  bench.firewall.apply = (changes) => {
-    told.push(...changes);
-    return { ok: true };
-  };
+  const told = brisk(bench);
   open(bench, { seconds: 10 });
   bench.pass(10.1);
   open(bench, { seconds: 10, device: PHONE });
@@ -506,17 +621,13 @@ test('in a crowd, too, who knocks again as his grant ends has the next one, and 
   open(bench, { seconds: 10, from: '192.0.2.8' });
   assert.deepEqual(
     told.slice(2).map(({ kind, source }) => `${kind} ${formatAddress(source.address)}`),
-    ['set 192.0.2.8', `unset ${HOME}`],
+    [`unset ${HOME}`, 'set 192.0.2.8'],
   );
 });
 
 test('in a crowd, too, the kernel ends by itself, and on time, what is led elsewhere, prefixes and single connections', () => {
   const bench = crowded();
-  const told: Change[] = [];
-  bench.firewall.apply = (changes) => {
-    told.push(...changes);
-    return { ok: true };
-  };
+  const told = brisk(bench);
   open(bench, { seconds: 10, target: '10.0.3.7' });
   open(bench, { seconds: 10, from: '192.0.2.0/24' });
   open(bench, { seconds: 10, once: true, service: 'dns' });

@@ -16,7 +16,7 @@ import type { Forward } from '../config/model.ts';
 import { ONCE_SLOTS, type Applied, type Change, type Endpoint, type Firewall, type Source } from '../firewall/port.ts';
 import { adopt } from './adoption.ts';
 import { Deadlines } from './deadlines.ts';
-import { KeptSource, grantOf, leadAlike, recordOf, sameSource, sourceKey, targetOf, type Grant } from './grant.ts';
+import { KeptSource, elementKey, grantOf, leadAlike, recordOf, sameSource, targetOf, type Grant } from './grant.ts';
 import type { Holder } from './holder.ts';
 import { IdIndex } from './id-index.ts';
 import type { Store } from './store.ts';
@@ -55,13 +55,18 @@ const [NOTICES, FORGETS] = [64, 4] as const;
  * changes a thousand times in a second, the kernel does not get to collect what ended in a large set, until that is full (decision 0017).
  */
 const [CROWD, GRACE] = [1024, 250] as const;
-/** What is left of that must be as much, in milliseconds, for the kernel not to end it meanwhile. */
+/** What is left of that must be more, in milliseconds, for the kernel not to end it meanwhile. */
 const LEEWAY = 50;
 /** A clock that is off by so much from where it was has been set. */
 const SET = MICROS_PER_SECOND;
 
 /** `full`: the kernel's sets, or the 32 single-use places of this source, hold no more. `failed`: the firewall refused; see the log. */
 export type GrantRefusal = 'full' | 'failed';
+
+/** Whether a grant has such an element. */
+function isAt(grant: Grant, source: Source, endpoint: Endpoint): boolean {
+  return sameSource(grant.source, source) && grant.endpoints.some((own) => sameEndpoint(own, endpoint));
+}
 
 function secondsUntil(ends: UnixMicros, now: UnixMicros): Seconds {
   return Math.max(1, Math.ceil((ends - now) / MICROS_PER_SECOND)) as Seconds;
@@ -76,15 +81,17 @@ export class GrantBook {
   readonly #clockAhead: (() => number) | undefined;
   readonly #grants = new Map<string, Grant>();
   readonly #byRequest = new IdIndex();
-  /** Until they are noticed to have ended, grants are in these two, too: by device, and by source. */
+  /** Until they are noticed to have ended, grants are in these two, too: by device, and by source and endpoint. */
   readonly #byDevice = new IdIndex();
-  readonly #bySource = new IdIndex();
+  readonly #byElement = new IdIndex();
   /** When a grant of each service was made last. */
   readonly #latest = new Map<ServiceName, UnixMicros>();
   /** When which grant has to be looked at. One that was extended meanwhile is entered again. */
-  readonly #deadlines = new Deadlines();
+  #deadlines = new Deadlines();
   /** Grants that were noticed to have ended, by when that was. */
   readonly #ended = new Set<string>();
+  /** Those of them that the kernel holds still, until the next grant takes them out. */
+  #leaving: Grant[] = [];
   #renewal = 0;
   /** Grants whose records the clock was set after. */
   readonly #unrecorded = new Set<string>();
@@ -125,11 +132,11 @@ export class GrantBook {
       ends: (now + wanted.seconds * MICROS_PER_SECOND) as UnixMicros,
       slot: undefined,
       target: wanted.target,
-      lingers: !wanted.singleUse && this.#lingers(wanted),
+      held: wanted.singleUse ? undefined : this.#heldUntil(wanted, wanted.seconds, now),
     };
-    const ended = this.#notice(now);
+    this.#notice(now);
     this.#displace(grant, now);
-    return wanted.singleUse ? this.#arm(grant, now) : this.#set(grant, now, ended);
+    return wanted.singleUse ? this.#arm(grant, now) : this.#set(grant, now);
   }
 
   /** Lets the device's live grant of this service from this source last for `seconds` from now, never shorter than it does. */
@@ -138,7 +145,8 @@ export class GrantBook {
     const ends = (now + wanted.seconds * MICROS_PER_SECOND) as UnixMicros;
     for (const grant of this.#of(wanted.device, wanted.service, now)) {
       if (!sameSource(grant.source, wanted.source)) continue;
-      const extended = { ...grant, ends: Math.max(grant.ends, ends) as UnixMicros, target: wanted.target };
+      const longer = { ...grant, ends: Math.max(grant.ends, ends) as UnixMicros, target: wanted.target };
+      const extended = this.#lasting(longer, now);
       this.#displace(extended, now);
       const done = grant.slot === undefined ? this.#set(extended, now) : this.#rearm(extended, grant.slot, now);
       // Used up meanwhile; the device may have another.
@@ -194,7 +202,7 @@ export class GrantBook {
     return this.#of(holder, undefined, now);
   }
 
-  /** Whoever holds a grant, or held one that is remembered. */
+  /** Whoever holds a grant. */
   holders(): Iterable<Holder> {
     return this.#byDevice.keys() as Iterable<Holder>;
   }
@@ -242,7 +250,7 @@ export class GrantBook {
       const now = clock();
       const grant = this.get(id, now);
       if (grant?.slot !== undefined) this.#over(grant, now);
-      else if (grant !== undefined && this.#set(grant, now).ok) renewed++;
+      else if (grant !== undefined && this.#set(this.#lasting(grant, now), now).ok) renewed++;
       yield undefined;
     }
     return renewed;
@@ -266,7 +274,8 @@ export class GrantBook {
   /** After a restart: what the kernel still holds is ours again, with what the record says about it. */
   adopt(now: UnixMicros): { adopted: number; unknown: number } {
     this.#follow();
-    const { live, over, unknown } = adopt(this.#firewall.list().openings, this.#records.grants().map(grantOf), now);
+    const { openings } = this.#firewall.list();
+    const { live, over, unknown } = adopt(openings, this.#records.grants().map(grantOf), now, this.#kernelTime(now));
     for (const grant of live) this.#index({ ...grant, source: new KeptSource(grant.source) });
     for (const grant of over) {
       this.#index({ ...grant, source: new KeptSource(grant.source) });
@@ -275,23 +284,35 @@ export class GrantBook {
     return { adopted: live.length, unknown };
   }
 
-  /** Sets the elements of a timed grant, each for as long as the longest grant that shares it, and takes out what `ended`. */
-  #set(wanted: Grant, now: UnixMicros, ended: readonly Grant[] = []): Result<Grant, GrantRefusal> {
-    const { source } = wanted;
-    const lingers = this.#lingers(wanted);
-    const grant = lingers === wanted.lingers ? wanted : { ...wanted, lingers };
-    // What has just ended may be for this very source.
-    const over = ended.filter((other) => !sameSource(other.source, source));
-    const again = over.length < ended.length;
+  /** Sets the elements of a timed grant, each for as long as the longest grant that shares it, and takes out some of what ended. */
+  #set(grant: Grant, now: UnixMicros): Result<Grant, GrantRefusal> {
+    const out = this.#takeOut(now);
+    // First what makes room.
     const applied = this.#firewall.apply([
-      ...grant.endpoints.map((endpoint) => this.#element(grant, endpoint, now, again)),
-      ...over.flatMap((other) =>
-        other.endpoints.map((endpoint): Change => ({ kind: 'unset', source: other.source, endpoint, held: true })),
-      ),
+      ...out.flatMap((other) => this.#alone(other, grant)),
+      ...grant.endpoints.map((endpoint) => this.#element(grant, endpoint, now)),
     ]);
     if (!applied.ok) return refuse(this.#refusal(applied));
+    this.#leaving.splice(0, out.length);
     this.#keep(grant);
     return accept(grant);
+  }
+
+  /** The first of those that are to be taken out, which the kernel holds for a moment still. */
+  #takeOut(now: UnixMicros): readonly Grant[] {
+    if (this.#leaving.length === 0) return this.#leaving;
+    const soon = this.#kernelTime(now) + LEEWAY * 1000;
+    this.#leaving = this.#leaving.filter(({ held = 0 }) => held > soon);
+    return this.#leaving.slice(0, FORGETS);
+  }
+
+  /** Takes out of the kernel what only such a grant, which ended, was for; not what is set for the next one. */
+  #alone({ source, endpoints }: Grant, next: Grant): Change[] {
+    return endpoints.flatMap((endpoint): Change[] => {
+      const sharing = this.#named(this.#byElement.of(elementKey(source, endpoint)));
+      const shared = sharing.some(({ slot }) => slot === undefined) || isAt(next, source, endpoint);
+      return shared ? [] : [{ kind: 'unset', source, endpoint, held: true }];
+    });
   }
 
   #arm(grant: Grant, now: UnixMicros): Result<Grant, GrantRefusal> {
@@ -365,17 +386,18 @@ export class GrantBook {
   }
 
   /** What the kernel's element of a timed grant must be: it ends with the last of those who share it, and bears that one's id. */
-  #element(grant: Grant, endpoint: Endpoint, now: UnixMicros, again = false): Change {
+  #element(grant: Grant, endpoint: Endpoint, now: UnixMicros): Change {
     const { source } = grant;
-    let [last, fresh] = [grant, !again];
-    for (const other of this.#sharing({ source, endpoints: [endpoint] })) {
+    // What has just ended may be for this very source.
+    let [last, fresh] = [grant, !this.#leaving.some((other) => isAt(other, source, endpoint))];
+    for (const other of this.#named(this.#byElement.of(elementKey(source, endpoint)))) {
       if (other.slot !== undefined) continue;
       fresh = false;
       if (other.id !== grant.id && other.ends > last.ends) last = other;
     }
     if (last.ends <= now) return { kind: 'unset', source, endpoint };
     const target = targetOf(grant, endpoint);
-    const grace = last.lingers === true ? GRACE : 0;
+    const grace = last.held === undefined ? 0 : GRACE;
     const seconds = secondsUntil(last.ends, now);
     return { kind: 'set', source, endpoint, seconds, id: last.id, target, fresh, grace };
   }
@@ -387,16 +409,21 @@ export class GrantBook {
       this.#over(grant, now);
       return undefined;
     }
-    const left = endpoints.length === grant.endpoints.length ? grant : { ...grant, endpoints };
+    if (endpoints.length === grant.endpoints.length) {
+      this.#keep(grant);
+      return grant;
+    }
+    const left = { ...grant, endpoints };
+    this.#unindex(grant);
+    this.#enter(left);
     this.#keep(left);
     return left;
   }
 
   /** The grants that share an element with this one; it is among them when it is in the book. */
   #sharing({ source, endpoints }: Pick<Grant, 'source' | 'endpoints'>): Grant[] {
-    const alike = (grant: Grant): boolean =>
-      grant.endpoints.some((endpoint) => endpoints.some((other) => sameEndpoint(endpoint, other)));
-    return this.#named(this.#bySource.of(sourceKey(source))).filter(alike);
+    const ids = endpoints.map((endpoint) => this.#byElement.of(elementKey(source, endpoint)));
+    return this.#named(ids.length === 1 ? (ids[0] ?? []) : new Set(ids.flatMap((some) => [...some])));
   }
 
   #named(ids: Iterable<string>): Grant[] {
@@ -416,7 +443,7 @@ export class GrantBook {
 
   /** Marks a grant as ended; it is still remembered for late retries. */
   #over(grant: Grant, now: UnixMicros): Grant {
-    const over = { ...grant, ends: now, lingers: false };
+    const over = { ...grant, ends: now, held: undefined };
     this.#keep(over);
     return over;
   }
@@ -434,23 +461,33 @@ export class GrantBook {
   }
 
   #index(grant: Grant): void {
-    const { id, device, service, source, request, created, ends } = grant;
+    const { id, device, service, request, created, ends } = grant;
     const before = this.#grants.get(id);
     this.#grants.set(id, grant);
     // A later end is seen when the earlier one has come: however often a grant is extended, it is entered once.
     if (before === undefined || ends < before.ends) this.#deadlines.add(ends, id);
+    if (this.#deadlines.size > 2 * this.#grants.size + CROWD) this.#tidy();
     if (before !== undefined) return;
     if (service !== undefined)
       this.#latest.set(service, Math.max(this.#latest.get(service) ?? 0, created) as UnixMicros);
-    this.#bySource.add(sourceKey(source), id);
-    if (device === undefined) return;
-    this.#byDevice.add(device, id);
-    this.#byRequest.add(request, id);
+    if (device !== undefined) this.#byRequest.add(request, id);
+    this.#enter(grant);
   }
 
-  #unindex({ id, device, source }: Grant): void {
-    this.#bySource.delete(sourceKey(source), id);
+  #enter({ id, device, source, endpoints }: Grant): void {
+    for (const endpoint of endpoints) this.#byElement.add(elementKey(source, endpoint), id);
+    if (device !== undefined) this.#byDevice.add(device, id);
+  }
+
+  #unindex({ id, device, source, endpoints }: Grant): void {
+    for (const endpoint of endpoints) this.#byElement.delete(elementKey(source, endpoint), id);
     if (device !== undefined) this.#byDevice.delete(device, id);
+  }
+
+  /** Leaves out the deadlines of grants that were ended before, or are forgotten. */
+  #tidy(): void {
+    this.#deadlines = new Deadlines();
+    for (const { id, ends } of this.#grants.values()) if (!this.#ended.has(id)) this.#deadlines.add(ends, id);
   }
 
   /** Takes a grant out of the book. */
@@ -481,11 +518,9 @@ export class GrantBook {
   /**
    * Notices some grants that ended: they are in no index any more, and forgotten when that was long ago or they are too many. More are noticed, and
    * more can be forgotten, than are made, so the book is bounded by what is live; and however many end together, no knock waits for all of them.
-   * Those of them that the kernel would hold for a while still, and nobody shares, are given, to be taken out.
    */
-  #notice(now: UnixMicros): Grant[] {
-    const held: Grant[] = [];
-    for (let noticed = 0; noticed < NOTICES && held.length < FORGETS; noticed++) {
+  #notice(now: UnixMicros): void {
+    for (let noticed = 0; noticed < NOTICES && this.#leaving.length < NOTICES; noticed++) {
       const id = this.#deadlines.take(now);
       if (id === undefined) break;
       const grant = this.#grants.get(id);
@@ -497,8 +532,7 @@ export class GrantBook {
       // It shares nothing any more; the next grant of its device or source need not pass it.
       this.#unindex(grant);
       this.#ended.add(id);
-      const until = grant.ends + (GRACE - LEEWAY) * 1000;
-      if (grant.lingers === true && until > now && this.#sharing(grant).length === 0) held.push(grant);
+      if (grant.held !== undefined) this.#leaving.push(grant);
     }
     let forgotten = 0;
     for (const id of this.#ended) {
@@ -508,12 +542,28 @@ export class GrantBook {
       if (grant === undefined) this.#ended.delete(id);
       else this.#forget(grant);
     }
-    return held;
   }
 
-  /** Whether so many stand that the kernel has to be helped with such a grant. */
-  #lingers({ source, target }: Pick<Grant, 'source' | 'target'>): boolean {
-    return this.#deadlines.size >= CROWD && source.prefix === fullPrefix(source.family) && target === undefined;
+  /** Until when the kernel is to hold such a grant, in its own time, where that is longer than it lasts: so many stand that the kernel has to be helped. */
+  #heldUntil(
+    { source, target }: Pick<Grant, 'source' | 'target'>,
+    seconds: number,
+    now: UnixMicros,
+  ): number | undefined {
+    const crowded = this.#grants.size - this.#ended.size >= CROWD;
+    if (!crowded || source.prefix !== fullPrefix(source.family) || target !== undefined) return undefined;
+    return this.#kernelTime(now) + seconds * MICROS_PER_SECOND + GRACE * 1000;
+  }
+
+  /** A timed grant, and until when the kernel is to hold it from now on. */
+  #lasting(grant: Grant, now: UnixMicros): Grant {
+    if (grant.slot !== undefined) return grant;
+    return { ...grant, held: this.#heldUntil(grant, secondsUntil(grant.ends, now), now) };
+  }
+
+  /** Microseconds as the kernel counts them; nobody sets them. */
+  #kernelTime(now: UnixMicros): number {
+    return now - (this.#clockAhead?.() ?? 0);
   }
 
   /**

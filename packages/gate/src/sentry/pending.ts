@@ -21,7 +21,7 @@ export interface Outstanding {
   readonly receiptKey: Uint8Array;
 }
 
-/** The most requests that wait for a verdict; one more makes the oldest of them wait in vain. A power of two. */
+/** A request waits for a verdict while it is one of so many that came last; one more makes the oldest of them wait in vain. A power of two. */
 export const MOST_PENDING = 4096;
 
 /** How long a request waits for a verdict, in microseconds. Most wait in vain: a refused request draws none. */
