@@ -60,7 +60,7 @@ test(
       );
       const refused = (): number => (gate.json('status') as Status).refusals['record-failed'] ?? 0;
       await until(
-        () => refused() >= 2,
+        () => refused() >= 2 && said().length >= 2,
         'a second try',
         () => gate.log,
       );
