@@ -31,8 +31,8 @@ export interface Unmasked {
   readonly mac: Uint8Array;
 }
 
-/** What a packet says when its seal is open. */
-interface Parts {
+/** A request that somebody sealed to this gate. Whether a device signed it is still open. A class, as {@link Context} is. */
+export class Unsealed {
   readonly suite: Suite;
   readonly statement: Statement;
   /** Statement and signature, 183 bytes. */
@@ -43,21 +43,15 @@ interface Parts {
   readonly encHash: Uint8Array;
   /** 16 bytes. */
   readonly mac: Uint8Array;
-}
-
-/** A request that somebody sealed to this gate. Whether a device signed it is still open. A class, as {@link Context} is. */
-export class Unsealed implements Parts {
-  readonly suite: Suite;
-  readonly statement: Statement;
-  readonly plaintext: Uint8Array;
-  readonly nonce: Uint8Array;
-  readonly encHash: Uint8Array;
-  readonly mac: Uint8Array;
   /** Of an `enrol`: the key of the new device's keyed knocks, 32 bytes. Secret. */
   readonly knockKey: Uint8Array | undefined;
   readonly #context: Context;
 
-  constructor({ suite, statement, plaintext, nonce, encHash, mac }: Parts, context: Context) {
+  constructor(
+    { suite, nonce, mac }: Pick<Unmasked, 'suite' | 'nonce' | 'mac'>,
+    { statement, plaintext, encHash }: Pick<Unsealed, 'statement' | 'plaintext' | 'encHash'>,
+    context: Context,
+  ) {
     this.suite = suite;
     this.statement = statement;
     this.plaintext = plaintext;
@@ -115,7 +109,7 @@ export function unmaskRequest(packet: Uint8Array, maskKey: Uint8Array): Result<U
 
 /** Decrypts and decodes an unmasked packet: the public-key work. Refuses `unseal`, a reason of `decodeStatement`, or `audience`. */
 export function unsealUnmasked(unmasked: Unmasked, statics: Statics): Result<Unsealed, Refusal> {
-  const { suite, nonce, aad, enc, sealed, mac } = unmasked;
+  const { suite, aad, enc, sealed } = unmasked;
   const gate = statics[suite];
   const context = receive(gate, enc);
   if (context === undefined) return refuse('unseal');
@@ -125,8 +119,8 @@ export function unsealUnmasked(unmasked: Unmasked, statics: Statics): Result<Uns
   if (!decoded.ok) return decoded;
   const statement = decoded.value;
   if (!equal(statement.audience, gate.public.audience)) return refuse('audience');
-  const parts = { suite, statement, plaintext: plaintext.subarray(0, STATEMENT.end), nonce, encHash: sha256(enc), mac };
-  return accept(new Unsealed(parts, context));
+  const opened = { statement, plaintext: plaintext.subarray(0, STATEMENT.end), encHash: sha256(enc) };
+  return accept(new Unsealed(unmasked, opened, context));
 }
 
 /** {@link unmaskRequest}, then {@link unsealUnmasked}. */
